@@ -1,0 +1,259 @@
+"""`@live_job`: what a job is. Its signature is its form, its schema and its validation (`signatures`, `parameters`).
+
+Free of Django and Celery: a plain file of functions can be read without either. `apps.ready()` subscribes to the
+registry, turns each definition into a Celery task, and hands it the verb that starts jobs.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, ParamSpec, TypeVar, overload
+
+from livejobs import results
+from livejobs.errors import DefinitionError, LivejobsError, UnsupportedError
+from livejobs.parameters import Text, humanised
+from livejobs.registry import Registry, Starter, registry
+from livejobs.signatures import MAX_NESTING, MAX_PARAMS_BYTES, Signature, refuse
+
+if TYPE_CHECKING:
+    from livejobs.models import Job
+
+__all__ = ["LiveJob", "Permission", "Registry", "Starter", "Text", "live_job", "registry"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Permission = str | Callable[[Any, dict[str, Any]], bool]
+_QUEUE: Final = re.compile(r"[A-Za-z0-9_.-]{1,255}")  # what every broker and the channel layer take in a name
+_QUEUE_RULE: Final = "is no queue; a queue's name has letters, digits, `_`, `.` and `-` only"
+_LATER: Final = "comes in a later version of Livejobs"
+
+
+def _unsupported(method: str, why: str) -> Callable[..., NoReturn]:
+    """Build a method of Celery's that a live job has only to say what to do instead."""
+
+    def refuse_call(self: LiveJob[..., Any], *args: Any, **kwargs: Any) -> NoReturn:
+        raise UnsupportedError(f"{self.__name__}.{method}() {why}.")
+
+    refuse_call.__name__ = method
+    refuse_call.__doc__ = f"Not there: it {why}."
+    return refuse_call
+
+
+_SIGNATURE: Final = "makes a Celery signature, which cannot start a live job yet; use .delay() or livejobs.start()"
+_MANY: Final = "makes a Celery signature, which cannot start live jobs yet; use livejobs.start_many()"
+
+
+class LiveJob(Generic[P, R]):
+    """A function that can run as a live job; called directly it is just the function.
+
+    :param title: what people see; default: the function's name in words.
+    :param queue: the queue it waits in; default: the setting QUEUE.
+    :param max_losses: how often a lost job is run again; 0 for one that must never run twice; default: MAX_LOSSES.
+    :param expose: whether people may start it from outside the code; default: the setting EXPOSE.
+    :param permission: who of them: a Django permission name, or a callable of (user, params).
+    :raises DefinitionError: the function or an option cannot be used; the message says where and what would be right.
+    """
+
+    name: str  # "module.function"; under `livejobs up` just "function"
+    title: str
+    doc: str
+    queue: str | None
+    retries: int
+    max_losses: int | None
+    expose: bool | None
+    permission: Permission | None
+    func: Callable[P, R]
+    signature_of_params: Signature
+    schema: dict[str, Any]  # JSON Schema of the params; its shape is described in `parameters`
+    required: tuple[str, ...]
+
+    __name__: str
+    __qualname__: str
+    __wrapped__: Callable[P, R]
+
+    def __init__(
+        self,
+        func: Callable[P, R],
+        *,
+        title: str = "",
+        queue: str | None = None,
+        retries: int = 0,
+        max_losses: int | None = None,
+        timeout: float | None = None,
+        expose: bool | None = None,
+        permission: Permission | None = None,
+        short_name: bool = False,
+    ) -> None:
+        if isinstance(func, LiveJob):
+            raise refuse(func.func, "it already is one; decorate it once")
+        self._params = Signature.of(func)
+        _check_options(func, title, queue, retries, max_losses, timeout, expose, permission)
+        functools.update_wrapper(self, func)
+        self.func = func
+        self.name = func.__name__ if short_name else f"{func.__module__}.{func.__name__}"
+        self.title = title.strip() or humanised(func.__name__)
+        self.doc = inspect.getdoc(func) or ""
+        self.queue, self.retries, self.max_losses = queue, retries, max_losses
+        self.expose, self.permission = expose, permission
+        self.schema, self.required = self._params.schema(), self._params.required
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function itself, here and now; no job is made."""
+        return self.func(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<LiveJob {self.name}>"
+
+    def __reduce__(self) -> str:
+        return self.__qualname__  # by reference, as functions are pickled
+
+    # ------------------------------------------------------------ starting
+
+    def delay(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+        """Start a job with these arguments and return its row.
+
+        :raises InvalidError: an argument is wrong; nothing was started.
+        """
+        return self._start(self.bind(args, kwargs), None)
+
+    def apply_async(
+        self, args: Sequence[Any] | None = None, kwargs: Mapping[str, Any] | None = None, **options: Any
+    ) -> Job:
+        """Start a job by Celery's other calling convention; of its options `queue` is known.
+
+        :raises UnsupportedError: another option is given.
+        :raises InvalidError: an argument is wrong; nothing was started.
+        """
+        queue = options.pop("queue", None)
+        if given := [name for name, value in options.items() if value is not None]:
+            raise UnsupportedError(
+                f"{self.__name__}.apply_async({given[0]}=...) is not supported; it takes queue only."
+            )
+        if queue is not None and not _is_queue(queue):
+            raise UnsupportedError(f"{self.__name__}.apply_async(queue={queue!r}) {_QUEUE_RULE}.")
+        return self._start(self.bind(args or (), kwargs or {}), queue)
+
+    def _start(self, params: dict[str, Any], queue: str | None) -> Job:
+        if registry.starter is None:
+            raise LivejobsError(
+                f"{self.__name__} cannot be started here: that needs a running Django app with livejobs in"
+                " INSTALLED_APPS, or `livejobs up`; called directly it is just the function."
+            )
+        return registry.starter(self, params, queue=queue)
+
+    s = _unsupported("s", _SIGNATURE)
+    si = _unsupported("si", _SIGNATURE)
+    signature = _unsupported("signature", _SIGNATURE)
+    subtask = _unsupported("subtask", _SIGNATURE)
+    map = _unsupported("map", _MANY)
+    starmap = _unsupported("starmap", _MANY)
+    chunks = _unsupported("chunks", _MANY)
+    retry = _unsupported("retry", "is Celery's own retry, which can lose a job; raise the exception instead")
+    apply = _unsupported("apply", "runs a Celery task without a job; call the function directly")
+
+    # ------------------------------------------------------------ params and result
+
+    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Turn arguments into params by name.
+
+        :raises InvalidError: there are more than the function takes, or one is given twice.
+        """
+        return self._params.bind(args, kwargs)
+
+    def validate(
+        self, params: Mapping[str, Any], *, max_bytes: int = MAX_PARAMS_BYTES, max_nesting: int = MAX_NESTING
+    ) -> dict[str, Any]:
+        """Check params and give them back as JSON for the row, defaults filled in.
+
+        :param max_bytes: the bound of all params together, in bytes of JSON.
+        :param max_nesting: how deep they may nest.
+        :raises InvalidError: `fields` says for each parameter what is wrong.
+        :raises TooLargeError: a bound was passed.
+        """
+        return self._params.validate(params, max_bytes, max_nesting)
+
+    def arguments(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Turn the params of a row into what the function is called with: a date, not a text.
+
+        :raises InvalidError: they do not fit the function, which may have changed since.
+        """
+        return self._params.arguments(params)
+
+    def dump_result(self, value: Any, *, max_bytes: int = results.MAX_RESULT_BYTES) -> Any:
+        """Turn what the function returned into plain JSON; see `results.dump`.
+
+        :param max_bytes: the bound, in bytes of JSON.
+        :raises ResultError: it has no JSON form or is too large.
+        """
+        return results.dump(value, max_bytes)
+
+
+@overload
+def live_job(func: Callable[P, R], /) -> LiveJob[P, R]: ...
+
+
+@overload
+def live_job(
+    *,
+    title: str = "",
+    queue: str | None = None,
+    retries: int = 0,
+    max_losses: int | None = None,
+    timeout: float | None = None,
+    expose: bool | None = None,
+    permission: Permission | None = None,
+) -> Callable[[Callable[P, R]], LiveJob[P, R]]: ...
+
+
+def live_job(func: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a live job of a function: `@live_job`, or `@live_job(title=...)`; `LiveJob` describes the options.
+
+    :raises DefinitionError: the function or an option cannot be used; the message says where and what would be right.
+    """
+
+    def decorate(func: Callable[..., Any]) -> LiveJob[..., Any]:
+        job = LiveJob(func, short_name=registry.short_names, **options)
+        registry.register(job)
+        return job
+
+    if isinstance(func, str):
+        raise DefinitionError(f"@live_job({func!r}) is not right; write @live_job(title={func!r}).")
+    return decorate if func is None else decorate(func)
+
+
+def _is_queue(value: Any) -> bool:
+    return isinstance(value, str) and _QUEUE.fullmatch(value) is not None
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+
+
+def _check_options(
+    func: Callable[..., Any],
+    title: Any,
+    queue: Any,
+    retries: Any,
+    max_losses: Any,
+    timeout: Any,
+    expose: Any,
+    permission: Any,
+) -> None:
+    """Refuse an option that is not right, or not there yet."""
+    right = (
+        (isinstance(title, str), "title must be text"),
+        (queue is None or _is_queue(queue), f"queue={queue!r} {_QUEUE_RULE}"),
+        (_is_count(retries), "retries must be a whole number, 0 or more"),
+        (retries == 0, f"retries={retries} {_LATER}; leave it out"),
+        (max_losses is None or _is_count(max_losses), "max_losses must be a whole number, 0 or more"),
+        (timeout is None, f"timeout {_LATER}; leave it out"),
+        (expose is None or isinstance(expose, bool), "expose must be True or False"),
+        (permission is None or isinstance(permission, str) or callable(permission),
+         "permission must be the name of a Django permission, or a callable of (user, params)"),
+    )  # fmt: skip
+    for fine, reason in right:
+        if not fine:
+            raise refuse(func, reason)

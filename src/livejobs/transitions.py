@@ -1,0 +1,324 @@
+"""The only writer of state: every transition is one compare-and-set, one version, one event, one transaction.
+
+Each function answers with the row as it was committed, or None: somebody else was first, and the caller stops. That is a
+normal answer. Screens and hosts hear of it after the commit (`broadcast.announce`), and a job that became queued is
+published then (`publishing.submit`); both are hints that can be made again from the row.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+from django.db import connections, transaction
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Now
+
+from livejobs import broadcast, publishing
+from livejobs.conf import conf
+from livejobs.models import Job, JobEvent, JobLog
+from livejobs.protocol import Progress
+from livejobs.states import (
+    ACTIVE,
+    CLAIM,
+    DUE,
+    FAIL,
+    LOSE,
+    MARK_STOPPING,
+    RELEASE,
+    RESCUE,
+    RETRY,
+    STOP,
+    SUCCEED,
+    WAITING,
+    Edge,
+    ErrorReason,
+    State,
+    StopReason,
+)
+
+logger = logging.getLogger("livejobs.transitions")
+
+ACCEPT: Final = "accept"
+CANCEL: Final = "cancel"
+LOST_ERROR: Final = {
+    "reason": ErrorReason.LOST.value,
+    "type": "",
+    "message": "The worker stopped before this job finished",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write for one attempt of one job. `owner` is unique for each claim."""
+
+    job_id: int
+    attempt: int
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What the owner of a lease learns when it renews it."""
+
+    cancel_requested: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of log as the attempt wrote it."""
+
+    seq: int
+    at: datetime
+    level: str
+    text: str
+
+
+# ---------------------------------------------------------------- by people and by the clock
+
+
+def accept(job: Job, *, actor: str = "") -> Job:
+    """Store a new job as queued; the queued row is the outbox.
+
+    :raises django.db.IntegrityError: the owner used this idempotency key before.
+    """
+    alias = conf.DATABASE
+    job.state, job.version, job.publish_count = State.QUEUED, 1, 1
+    job.published_at = Now()  # type: ignore[assignment]  # the database's clock, as everywhere
+    with transaction.atomic(using=alias):
+        job.save(using=alias, force_insert=True)
+        return _record(_read(job.pk), ACCEPT, actor, {})
+
+
+def cancel(job_id: int, *, actor: str = "") -> Job | None:
+    """Ask that a job ends: one that waits is cancelled at once, a running one carries the request in its row."""
+    waiting = Q(state__in=WAITING)
+    return _update(
+        job_id,
+        CANCEL,
+        where=Q(state__in=ACTIVE, cancel_requested_at__isnull=True),
+        actor=actor,
+        state=Case(When(waiting, then=Value(State.CANCELLED.value)), default=F("state")),
+        finished_at=Case(When(waiting, then=Now()), default=F("finished_at")),
+        cancel_requested_at=Now(),
+    )
+
+
+def retry(job_id: int, *, actor: str = "") -> Job | None:
+    """Queue a finished job again; both budgets start anew, the progress stays until the next claim."""
+    return _move(job_id, RETRY, actor=actor, **{**_CLEARED, **_queued()})
+
+
+def due(job_id: int) -> Job | None:
+    """Queue a job whose time has come."""
+    return _move(job_id, DUE, where=Q(cancel_requested_at__isnull=True), **_queued())
+
+
+# ---------------------------------------------------------------- by the owner of the lease
+
+
+def claim(job_id: int, *, owner: str, task: str) -> Job | None:
+    """Give a queued job to a worker: the attempt goes up by one and a lease begins.
+
+    :param owner: unique for this claim, `host:pid/random`.
+    :param task: the name the worker was asked to run; a row that says otherwise is left alone.
+    """
+    claimed = _move(
+        job_id,
+        CLAIM,
+        where=Q(task=task, cancel_requested_at__isnull=True),
+        actor=owner,
+        attempt=F("attempt") + 1,
+        lease_owner=owner,
+        beat=0,
+        started_at=Now(),
+        finished_at=None,
+        stopping_at=None,
+        stopping_reason="",
+        tick=0,
+        current=None,
+        total=None,
+        message="",
+    )
+    return claimed or _already(job_id, owner, None, CLAIM.target)
+
+
+def renew(lease: Lease) -> Renewal | None:
+    """Raise the beat of a lease and learn whether a cancel was asked for; None when the lease is lost."""
+    held = _held(lease)
+    if not held.update(beat=F("beat") + 1):
+        return None
+    asked = held.values_list("cancel_requested_at", flat=True).first()
+    return Renewal(cancel_requested=asked is not None)
+
+
+def save_progress(lease: Lease, progress: Progress) -> None:
+    """Store how far the attempt is, unless a later report is stored already. No version: progress merges by tick."""
+    _held(lease).filter(tick__lt=progress["tick"]).update(**progress)
+
+
+def append_log(lease: Lease, lines: Sequence[Line]) -> bool:
+    """Store a batch of log lines; False when the lease is lost or the batch does not follow what is stored."""
+    first, last = lines[0].seq, lines[-1].seq
+    with transaction.atomic(using=conf.DATABASE):
+        if _held(lease).filter(log_seq=first - 1).update(log_seq=last):
+            rows = [JobLog(job_id=lease.job_id, attempt=lease.attempt, **_columns(line)) for line in lines]
+            JobLog.objects.using(conf.DATABASE).bulk_create(rows)
+            return True
+    return _held(lease).filter(log_seq=last).exists()  # an earlier try was committed and only its reply was lost
+
+
+def mark_stopping(lease: Lease, reason: StopReason) -> Job | None:
+    """Show on the page that the attempt is being stopped, and why."""
+    unmarked = Q(stopping_at__isnull=True)
+    return _move(
+        lease.job_id, MARK_STOPPING, lease=lease, where=unmarked, stopping_at=Now(), stopping_reason=reason.value
+    )
+
+
+def succeed(lease: Lease, result: Any, progress: Progress) -> Job | None:
+    """Finish an attempt with its result. A cancel that came later than this stands aside."""
+    return _finish(lease, SUCCEED, progress, result=result)
+
+
+def fail(lease: Lease, error: dict[str, Any], progress: Progress) -> Job | None:
+    """Finish an attempt with its error: `{reason, type, message, traceback}`."""
+    return _finish(lease, FAIL, progress, data={"error": error}, error=error, failures=F("failures") + 1)
+
+
+def stopped(lease: Lease, progress: Progress) -> Job | None:
+    """Finish an attempt that was stopped because a person asked for it."""
+    return _finish(lease, STOP, progress)
+
+
+def release(lease: Lease) -> Job | None:
+    """Give a job back unharmed: cancelled if that was asked for, else queued; no budget is charged."""
+    return _cancelled_instead(lease) or _move(lease.job_id, RELEASE, lease=lease, where=_WANTED, **_queued())
+
+
+# ---------------------------------------------------------------- for an owner that is gone
+
+
+def rescue(lease: Lease, beat: int) -> Job | None:
+    """Take a job from an owner that was silent too long.
+
+    Cancelled if that was asked for, queued again while `max_losses` allows, else failed as lost.
+
+    :param beat: the beat that was seen unchanged; a later one means that the owner lives.
+    """
+    silent = Q(beat=beat)
+    lost = {"losses": F("losses") + 1}
+    return (
+        _cancelled_instead(lease, silent)
+        or _move(
+            lease.job_id, RESCUE, lease=lease, where=silent & _WANTED & Q(losses__lt=F("max_losses")),
+            **_queued(), **lost,
+        )
+        or _move(
+            lease.job_id, LOSE, lease=lease, where=silent & _WANTED & Q(losses__gte=F("max_losses")),
+            data={"error": LOST_ERROR}, finished_at=Now(), error=LOST_ERROR, **lost,
+        )
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- the one mechanism
+
+_WANTED: Final = Q(cancel_requested_at__isnull=True)
+_CLEARED: Final[dict[str, Any]] = {
+    "failures": 0,
+    "losses": 0,
+    "cancel_requested_at": None,
+    "stopping_at": None,
+    "stopping_reason": "",
+    "error": None,
+    "result": None,
+    "run_at": None,
+    "finished_at": None,
+}
+
+
+def _queued() -> dict[str, Any]:
+    return {"published_at": Now(), "publish_count": 1, "stopping_at": None, "stopping_reason": ""}
+
+
+def _cancelled_instead(lease: Lease, where: Q | None = None) -> Job | None:
+    asked = Q(cancel_requested_at__isnull=False) & (where or Q())
+    return _move(lease.job_id, STOP, lease=lease, where=asked, finished_at=Now())
+
+
+def _finish(lease: Lease, edge: Edge, progress: Progress, **values: Any) -> Job | None:
+    finished = _move(lease.job_id, edge, lease=lease, finished_at=Now(), **progress, **values)
+    return finished or _already(lease.job_id, lease.owner, lease.attempt, edge.target)
+
+
+def _move(job_id: int, edge: Edge, *, lease: Lease | None = None, where: Q | None = None, **values: Any) -> Job | None:
+    guard = Q(state__in=edge.sources) & (where or Q())
+    if edge.fenced:
+        if lease is None:
+            raise TypeError(f"the edge {edge.name} belongs to the owner of a lease")
+        guard &= Q(attempt=lease.attempt, lease_owner=lease.owner)
+    actor = values.pop("actor", lease.owner if lease else "")
+    return _update(job_id, edge.name, where=guard, actor=actor, state=edge.target.value, **values)
+
+
+def _update(
+    job_id: int, edge: str, *, where: Q, actor: str, data: dict[str, Any] | None = None, **values: Any
+) -> Job | None:
+    """Make one compare-and-set and its event in one transaction."""
+    alias = conf.DATABASE
+    with transaction.atomic(using=alias):
+        changed = (
+            Job.objects.using(alias)
+            .filter(where, id=job_id)
+            .update(version=F("version") + 1, updated_at=Now(), **values)
+        )
+        return _record(_read(job_id), edge, actor, data or {}) if changed else None
+
+
+def _record(job: Job, edge: str, actor: str, data: dict[str, Any]) -> Job:
+    alias = conf.DATABASE
+    JobEvent.objects.using(alias).create(
+        job=job,
+        version=job.version,
+        state=job.state,
+        attempt=job.attempt,
+        actor=actor[:255],
+        data={"edge": edge, **data},
+    )
+    # the broadcast first: it only queues; both are hints, so a failure of either is logged and leaves the row as it is
+    transaction.on_commit(partial(broadcast.announce, job, edge), using=alias, robust=True)
+    if job.state == State.QUEUED and job.published_at is not None:
+        transaction.on_commit(partial(publishing.submit, job), using=alias, robust=True)
+    return job
+
+
+def _already(job_id: int, owner: str, attempt: int | None, target: State) -> Job | None:
+    """Recognise one's own write: the COMMIT was done and only its reply was lost."""
+    own = Q(lease_owner=owner, state=target.value) & (Q() if attempt is None else Q(attempt=attempt))
+    return Job.objects.using(conf.DATABASE).select_related("owner").filter(own, id=job_id).first()
+
+
+def _read(job_id: int) -> Job:
+    return Job.objects.using(conf.DATABASE).select_related("owner").get(id=job_id)
+
+
+def _held(lease: Lease) -> Any:
+    return Job.objects.using(conf.DATABASE).filter(
+        id=lease.job_id, state=State.RUNNING, attempt=lease.attempt, lease_owner=lease.owner
+    )
+
+
+def _columns(line: Line) -> dict[str, Any]:
+    return {"seq": line.seq, "at": line.at, "level": line.level, "text": line.text}
+
+
+def limit_lock_wait(seconds: float) -> None:
+    """Bound how long the current transaction waits for a lock; the rescuer must not write on old evidence."""
+    connection = connections[conf.DATABASE]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = {int(seconds * 1000)}")
