@@ -1,0 +1,99 @@
+"""Rescues jobs whose lease was seen unchanged too long. No clock but this process's own monotonic one is asked."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from django.db import transaction
+
+from livejobs import presence, transitions
+from livejobs.conf import conf
+from livejobs.models import Job, Presence
+from livejobs.transitions import Lease
+
+logger = logging.getLogger("livejobs.maintenance")
+
+SLOW_ROUND_SECONDS: Final = 2.0  # a round that took longer is no evidence: a writer may have blocked the owners too
+LOCK_SECONDS: Final = 2.0
+
+
+@dataclass(slots=True)
+class Watch:
+    """A lease as it was first seen with this beat."""
+
+    beat: int
+    since: float  # own monotonic seconds, when the reply came
+
+
+class Rescuer:
+    """One round every BEAT_SECONDS. Any number may run: the rescue compares lease owner and beat."""
+
+    def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._name, self._clock = name, clock
+        self._watches: dict[Lease, Watch] = {}
+
+    def round(self) -> int:
+        """Look at every lease, rescue what was silent for LEASE_SECONDS; returns how many."""
+        began = self._clock()
+        try:
+            presence.beat(presence.MAINTENANCE, self._name)  # a write: when this blocks, so do the owners' renewals
+            seen = self._read()
+        except Exception:
+            self._watches.clear()
+            raise
+        replied = self._clock()
+        if replied - began > SLOW_ROUND_SECONDS:
+            self._watches.clear()
+        silent = self._compare(seen, began, replied)
+        return sum(self._rescue(lease, beat) for lease, beat in silent)
+
+    def _read(self) -> dict[Lease, int]:
+        running = Job.objects.using(conf.DATABASE).running().values_list("id", "attempt", "lease_owner", "beat")
+        return {Lease(job_id, attempt, owner): beat for job_id, attempt, owner, beat in running}
+
+    def _compare(self, seen: dict[Lease, int], began: float, replied: float) -> list[tuple[Lease, int]]:
+        """Keep the watches; answer with the leases unchanged from the first reply to this round's send."""
+        watches: dict[Lease, Watch] = {}
+        silent: list[tuple[Lease, int]] = []
+        for lease, beat in seen.items():
+            watch = self._watches.get(lease)
+            if watch is None or watch.beat != beat:
+                watch = Watch(beat, replied)
+            elif began - watch.since >= conf.LEASE_SECONDS:
+                silent.append((lease, beat))
+            watches[lease] = watch
+        self._watches = watches
+        return silent
+
+    def _rescue(self, lease: Lease, beat: int) -> bool:
+        """Rescue one job; not tried again: the next round has fresh evidence."""
+        try:
+            with transaction.atomic(using=conf.DATABASE):
+                transitions.limit_lock_wait(LOCK_SECONDS)
+                job = transitions.rescue(lease, beat)
+        except Exception:
+            self._watches.pop(lease, None)
+            logger.exception("Job %d could not be rescued", lease.job_id)
+            return False
+        if job is not None:
+            logger.warning("Job %d was silent for %.0f s: %s", job.id, conf.LEASE_SECONDS, job.state)
+        return job is not None
+
+
+def requeue_orphans() -> int:
+    """Take every running job from its owner at once, and publish every queued one again.
+
+    Only for a server that is alone with its database (`livejobs up` under its data lock, before a worker starts): nobody
+    else can hold a lease. Returns how many jobs were running.
+    """
+    Presence.objects.using(conf.DATABASE).all().delete()
+    running = Job.objects.using(conf.DATABASE).running().values_list("id", "attempt", "lease_owner", "beat")
+    rescued = [
+        transitions.rescue(Lease(job_id, attempt, owner), beat) for job_id, attempt, owner, beat in list(running)
+    ]
+    Job.objects.using(conf.DATABASE).queued().update(published_at=None)
+    return sum(job is not None for job in rescued)

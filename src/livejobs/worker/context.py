@@ -1,0 +1,186 @@
+"""What a running function sees of its job: `current_job()`.
+
+Free of Django and Celery, so that a plain file of functions can import it. Outside a job `current_job()` answers with a
+stand-in that does nothing, so functions stay testable.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final, TypeVar
+
+from livejobs.errors import JobStopped
+from livejobs.states import StopReason
+
+T = TypeVar("T")
+LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+MESSAGE_MAX: Final = 255  # characters of a progress message, the size of its column
+
+
+class Attempt:
+    """One run of a job, shared by the function (which writes) and the agent (which reads and sends).
+
+    The function's side costs an attribute store per step; no lock, because each field has one writer.
+    """
+
+    __slots__ = (
+        "_lock", "began", "current", "id", "inside", "interrupting", "lines", "logged", "max_lines", "max_text",
+        "message", "number", "reported", "stop_reason", "task", "thread", "total",
+    )  # fmt: skip
+
+    def __init__(self, job_id: int, number: int, task: str, *, max_lines: int = 10_000, max_text: int = 8_192) -> None:
+        self.id, self.number, self.task = job_id, number, task
+        self.began = time.monotonic()
+        self.current: float | None = None
+        self.total: float | None = None
+        self.message = ""
+        self.lines: deque[tuple[float, str, str]] = deque()  # (seconds since it began, level, text)
+        self.logged = 0
+        self.max_lines, self.max_text = max_lines, max_text
+        self.stop_reason: StopReason | None = None
+        self.inside = False  # the function is on the stack; only then may it be interrupted
+        self.interrupting = False
+        self.reported = False
+        self.thread = threading.get_ident()
+        self._lock = threading.Lock()
+
+    def write(self, level: str, text: str) -> None:
+        """Add a line of log; past the bound one line says so and the rest is dropped."""
+        with self._lock:  # jobs may log from threads of their own
+            self.logged += 1
+            if self.logged > self.max_lines:
+                if self.logged > self.max_lines + 1:
+                    return
+                level, text = "warning", f"Log cut here: {self.max_lines:,} lines of an attempt are kept"
+            if len(text) > self.max_text:
+                text = text[: self.max_text - 1] + "…"
+            self.lines.append((time.monotonic() - self.began, level, text))
+
+    def check(self) -> None:
+        """Raise if the attempt has to stop."""
+        if self.stop_reason is not None:
+            self.reported = True
+            raise JobStopped(self.stop_reason)
+
+
+class CurrentJob:
+    """The job that is running: report progress, write to its log, ask whether to stop."""
+
+    __slots__ = ("_attempt",)
+
+    def __init__(self, attempt: Attempt | None) -> None:
+        self._attempt = attempt
+
+    @property
+    def id(self) -> int | None:
+        """The job's id; None outside a job."""
+        return self._attempt.id if self._attempt else None
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is, from 1; 0 outside a job."""
+        return self._attempt.number if self._attempt else 0
+
+    def progress(self, current: float, total: float | None = None, message: str | None = None) -> None:
+        """Report how far the job is, and stop here if it has to.
+
+        :param current: how much is done, in the same unit as `total`.
+        :param total: how much there is, if that is known; kept from the last report when absent.
+        :param message: what is being done now; at most 255 characters are kept.
+        :raises ValueError: a number that is not finite.
+        :raises JobStopped: the job was cancelled or has to stop.
+        """
+        if not math.isfinite(current) or (total is not None and not math.isfinite(total)):
+            raise ValueError("progress needs finite numbers")
+        attempt = self._attempt
+        if attempt is None:
+            return
+        if total is not None:
+            attempt.total = total
+        if message is not None:
+            attempt.message = str(message)[:MESSAGE_MAX]
+        attempt.current = current
+        attempt.check()
+
+    def track(self, items: Iterable[T], total: float | None = None) -> Iterator[T]:
+        """Go through `items` and count them as progress; stop between two of them if the job has to.
+
+        :param total: how many there are, when `items` cannot say so itself.
+        :raises JobStopped: the job was cancelled or has to stop.
+        """
+        attempt = self._attempt
+        if attempt is None:
+            yield from items
+            return
+        attempt.total = _length(items) if total is None else total
+        attempt.current = 0
+        for done, item in enumerate(items, 1):
+            if attempt.stop_reason is not None:
+                attempt.check()
+            yield item
+            attempt.current = done
+        attempt.check()
+
+    def log(self, text: object, level: str = "info") -> None:
+        """Write a line to the job's log.
+
+        :param level: debug, info, warning, error or critical.
+        :raises ValueError: another level.
+        """
+        if level not in LEVELS:
+            raise ValueError(f"log level {level!r}: use one of {', '.join(LEVELS)}")
+        if self._attempt is not None:
+            for line in str(text).splitlines() or [""]:
+                self._attempt.write(level, line)
+
+    def check_cancelled(self) -> None:
+        """Stop here if the job has to; long steps without progress call this.
+
+        :raises JobStopped: the job was cancelled or has to stop.
+        """
+        if self._attempt is not None:
+            self._attempt.check()
+
+
+OUTSIDE: Final = CurrentJob(None)
+_current: ContextVar[CurrentJob | None] = ContextVar("livejobs_current_job", default=None)
+_running: list[CurrentJob] = []  # of this process: what a thread that the job started finds
+
+
+def current_job() -> CurrentJob:
+    """The job this code runs in, else a stand-in that does nothing."""
+    found = _current.get()
+    if found is None:
+        return _running[0] if len(_running) == 1 else OUTSIDE
+    return found
+
+
+@contextmanager
+def running(attempt: Attempt) -> Iterator[CurrentJob]:
+    """Make an attempt the current job of this context."""
+    job = CurrentJob(attempt)
+    token = _current.set(job)
+    _running.append(job)
+    try:
+        yield job
+    finally:
+        _running.remove(job)
+        _current.reset(token)
+
+
+def attempt_of(job: CurrentJob) -> Attempt | None:
+    """The attempt behind a current job; None for the stand-in."""
+    return job._attempt
+
+
+def _length(items: object) -> int | None:
+    try:
+        return len(items)  # type: ignore[arg-type]
+    except TypeError:
+        return None

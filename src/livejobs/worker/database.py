@@ -1,0 +1,112 @@
+"""The agent's one database thread, with a connection of its own that is kept.
+
+An interrupted job leaves its own connection unusable, and Celery closes the job's after each task; so an
+attempt's writes happen here. A call that fails because the database is away is tried again; one that hangs is cut off.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, ParamSpec, TypeVar
+
+from django.db import InterfaceError, OperationalError, connections
+
+from livejobs.conf import conf
+
+logger = logging.getLogger("livejobs.worker")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+CALL_SECONDS: Final = 4.0  # design: calls end after 4 s and reconnect
+BACKOFF_SECONDS: Final = (0.1, 2.0)
+
+
+class AgentDatabase:
+    """A thread and its connection. `submit` from anywhere; calls run in order."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="livejobs-agent-database")
+        self._prepared: Any = None
+        self._since: float | None = None
+        self.down = False
+
+    def submit(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run a call once; its error is the future's."""
+        return self._pool.submit(self._once, partial(call, *args, **kwargs))
+
+    def insist(self, call: Callable[[], T], *, give_up: Callable[[], bool]) -> Future[T]:
+        """Run a call until the database takes it.
+
+        :param give_up: asked after each failure; true ends the tries with the last error.
+        """
+        return self._pool.submit(self._until_done, call, give_up)
+
+    def cut_off_hung_call(self) -> None:
+        """End a call that is over its time by closing the socket under it. Called from the agent's loop."""
+        since, connection = self._since, self._prepared
+        if since is None or time.monotonic() - since < CALL_SECONDS + 1 or connection is None:
+            return
+        pgconn = getattr(connection, "pgconn", None)
+        if pgconn is not None:
+            with suppress(Exception), socket.socket(fileno=os.dup(pgconn.socket)) as line:
+                line.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the connection and end the thread; waits for what was submitted."""
+        self._pool.submit(connections.close_all)
+        self._pool.shutdown(wait=True)
+
+    def _until_done(self, call: Callable[[], T], give_up: Callable[[], bool]) -> T:
+        delay, longest = BACKOFF_SECONDS
+        while True:
+            try:
+                return self._once(call)
+            except (OperationalError, InterfaceError) as error:
+                if not self.down:
+                    logger.warning("The database does not answer (%s); trying until it does", str(error).strip())
+                self.down = True
+                if give_up():
+                    raise
+            threading.Event().wait(delay)
+            delay = min(delay * 2, longest)
+
+    def _once(self, call: Callable[[], T]) -> T:
+        self._since = time.monotonic()
+        try:
+            self._prepare()
+            answer = call()
+        except (OperationalError, InterfaceError):
+            self._prepared = None
+            with suppress(Exception):
+                connections[conf.DATABASE].close()
+            raise
+        finally:
+            self._since = None
+        if self.down:
+            logger.warning("The database answers again")
+            self.down = False
+        return answer
+
+    def _prepare(self) -> None:
+        """Bound every statement on a new connection."""
+        wrapper = connections[conf.DATABASE]
+        if wrapper.connection is not None and wrapper.connection is self._prepared:
+            return
+        wrapper.close()
+        wrapper.ensure_connection()
+        milliseconds = int(CALL_SECONDS * 1000)
+        with wrapper.cursor() as cursor:
+            if wrapper.vendor == "postgresql":
+                cursor.execute(f"SET statement_timeout = {milliseconds}; SET lock_timeout = {milliseconds}")
+            elif wrapper.vendor == "sqlite":
+                cursor.execute(f"PRAGMA busy_timeout = {milliseconds}")
+        self._prepared = wrapper.connection

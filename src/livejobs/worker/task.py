@@ -1,0 +1,125 @@
+"""The Celery side of a live job: claim, run, finish."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+from celery import Task
+
+from livejobs import presence, publishing, transitions
+from livejobs.conf import conf
+from livejobs.definitions import LiveJob
+from livejobs.errors import InvalidError, JobStopped, ResultError, UnsupportedError
+from livejobs.models import Job
+from livejobs.states import ErrorReason, State
+from livejobs.worker import interrupt
+from livejobs.worker.agent import agent, new_attempt
+from livejobs.worker.capture import captured
+from livejobs.worker.context import Attempt, running
+from livejobs.worker.outcome import Failed, Outcome, Stopped, Succeeded, failure
+from livejobs.worker.writes import AttemptWrites
+
+logger = logging.getLogger("livejobs.worker")
+
+
+if TYPE_CHECKING:
+    TaskBase = Task[..., Any]
+else:  # Celery's own class takes no type arguments when it runs
+    TaskBase = Task
+
+
+class Keeper(Protocol):
+    """Who claims and finishes: the agent in a worker, `Inline` elsewhere."""
+
+    def claim(self, job_id: int, task: str) -> tuple[Job, Attempt] | None:
+        """Claim a job, or None."""
+
+    def finish(self, job: Job, outcome: Outcome) -> Job | None:
+        """Write how the attempt ended, or None when the lease was lost."""
+
+
+class LiveTask(TaskBase):
+    """The base of every live job's Celery task. What Livejobs needs of Celery is set here, never on the host's app."""
+
+    abstract = True
+    live_job: LiveJob[..., Any]
+    acks_late = False  # a late ack doubles long jobs after the visibility timeout; our lease owns recovery
+    reject_on_worker_lost = False
+    ignore_result = True
+    store_errors_even_if_ignored = False
+    serializer = "json"
+    max_retries = 0
+    time_limit = None
+    soft_time_limit = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the job the message names; without our header this is a direct call of the function."""
+        job_id = self.request.get(publishing.HEADER)
+        if job_id is None:
+            return self.live_job.func(*args, **kwargs)
+        keeper = Inline() if self.request.is_eager else agent()
+        state = run(keeper, self.live_job, int(job_id))
+        return state.value if state else None
+
+    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:  # type: ignore[override]
+        """Start a live job; Celery's own calling convention."""
+        return self.live_job.apply_async(args or (), kwargs, **options)
+
+    def retry(self, *_: Any, **__: Any) -> NoReturn:
+        """Refuse: Celery's retry schedules in the broker, where it can be lost."""
+        raise UnsupportedError("Celery's self.retry() is not for live jobs; let the exception pass.")
+
+
+def run(keeper: Keeper, live_job: LiveJob[..., Any], job_id: int) -> State | None:
+    """Take one job through its attempt; None when another has it, or it needs no run."""
+    claimed = keeper.claim(job_id, live_job.name)
+    if claimed is None:
+        return None
+    job, attempt = claimed
+    outcome = perform(live_job, job, attempt)
+    finished = keeper.finish(job, outcome)
+    return State(finished.state) if finished else None
+
+
+def perform(live_job: LiveJob[..., Any], job: Job, attempt: Attempt) -> Outcome:
+    """Run the function and say how it ended. Whatever the function raises is an outcome, not an error of ours."""
+    try:
+        arguments = live_job.arguments(job.params)
+    except InvalidError as error:
+        return Failed(failure(ErrorReason.PARAMS, error))
+    try:
+        with captured(attempt), running(attempt), interrupt.interruptible(attempt):
+            value = live_job.func(**arguments)
+    except JobStopped as stop:
+        return Stopped(attempt.stop_reason or stop.reason)
+    except BaseException as error:
+        if attempt.stop_reason is not None and attempt.reported:
+            return Stopped(attempt.stop_reason)  # what the job's clean-up made of the stop
+        return Failed(failure(ErrorReason.EXCEPTION, error))
+    finally:
+        if attempt.reported:
+            interrupt.drop_connections()
+    try:
+        return Succeeded(live_job.dump_result(value, max_bytes=conf.MAX_RESULT_BYTES))
+    except ResultError as error:
+        return Failed(failure(ErrorReason.RESULT, error))
+
+
+class Inline:
+    """Runs a job where it was started (Celery's eager mode, `livejobs.testing`): no beats, no threads."""
+
+    _writes: AttemptWrites
+
+    def claim(self, job_id: int, task: str) -> tuple[Job, Attempt] | None:
+        """Claim a job on the caller's connection."""
+        job = transitions.claim(job_id, owner=f"{presence.process_name()}/{secrets.token_hex(8)}", task=task)
+        if job is None:
+            return None
+        self._writes = AttemptWrites(job, new_attempt(job))
+        return job, self._writes.attempt
+
+    def finish(self, job: Job, outcome: Outcome) -> Job | None:
+        """Write how it ended on the caller's connection."""
+        return self._writes.finish(outcome)

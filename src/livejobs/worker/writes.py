@@ -1,0 +1,123 @@
+"""What one attempt writes: log batches, progress, renewals, and its one finish. Synchronous; one thread calls."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from livejobs import broadcast, transitions
+from livejobs.errors import JobStopped
+from livejobs.models import Job
+from livejobs.protocol import LogLine, Progress
+from livejobs.public import iso, public_progress
+from livejobs.states import ErrorReason, StopReason
+from livejobs.texts import clean
+from livejobs.transitions import Lease, Line, Renewal
+from livejobs.worker.context import Attempt
+from livejobs.worker.outcome import Failed, Outcome, Stopped, Succeeded, failure
+
+logger = logging.getLogger("livejobs.worker")
+
+LOG_BATCH: Final = 500  # lines in one transaction
+
+
+class AttemptWrites:
+    """The writes of one attempt. All but `sample` run on one thread, so that they happen in order."""
+
+    def __init__(self, job: Job, attempt: Attempt) -> None:
+        self.attempt = attempt
+        self.lease = Lease(job.id, job.attempt, job.lease_owner)
+        self._owner_key = job.owner_key
+        self._seq = job.log_seq
+        self._began = job.started_at or datetime.now(UTC)
+        self._batch: list[Line] = []
+        self._progress = public_progress(0, None, None, "")
+        self._saved_tick = 0
+        self._sampling = threading.Lock()
+
+    def sample(self) -> Progress | None:
+        """Read the function's progress; None when nothing changed since the last look."""
+        attempt = self.attempt
+        with self._sampling:
+            seen = public_progress(self._progress["tick"], attempt.current, attempt.total, clean(attempt.message))
+            if seen == self._progress:
+                return None
+            seen["tick"] += 1
+            self._progress = seen
+            return seen
+
+    def progress_events(self, progress: Progress) -> list[broadcast.Event]:
+        """The events that tell screens of a sample."""
+        return broadcast.progress_events(self.lease.job_id, self._owner_key, self.lease.attempt, progress)
+
+    @property
+    def unsaved_progress(self) -> bool:
+        """Whether the last sample is newer than what is stored."""
+        return self._progress["tick"] > self._saved_tick
+
+    def save_progress(self) -> None:
+        """Store the last sample."""
+        progress = self._progress
+        transitions.save_progress(self.lease, progress)
+        self._saved_tick = progress["tick"]
+
+    def renew(self) -> Renewal | None:
+        """Raise the beat of the lease."""
+        return transitions.renew(self.lease)
+
+    def mark_stopping(self, reason: StopReason) -> None:
+        """Show that the attempt is being stopped."""
+        transitions.mark_stopping(self.lease, reason)
+
+    def flush_log(self) -> None:
+        """Store and send the lines written so far. A batch keeps its numbers until it is stored."""
+        while self._batch or self.attempt.lines:
+            if not self._batch:
+                self._take_batch()
+            batch = self._batch
+            if not transitions.append_log(self.lease, batch):
+                self.attempt.lines.clear()  # the lease is lost: a zombie writes nothing
+                self._batch = []
+                return
+            self._seq, self._batch = batch[-1].seq, []
+            lines = [_public(line, self.lease.attempt) for line in batch]
+            broadcast.send(broadcast.log_events(self.lease.job_id, self._owner_key, lines))
+
+    def finish(self, outcome: Outcome) -> Job | None:
+        """Write how the attempt ended, once; None when the lease was lost."""
+        self.flush_log()
+        self.sample()
+        match outcome:
+            case Succeeded(result):
+                return transitions.succeed(self.lease, result, self._progress)
+            case Failed(error):
+                return transitions.fail(self.lease, error, self._progress)
+            case Stopped(StopReason.CANCEL):
+                return transitions.stopped(self.lease, self._progress)
+            case Stopped(StopReason.SHUTDOWN):
+                return transitions.release(self.lease)
+            case Stopped(StopReason.TIMEOUT):
+                return transitions.fail(
+                    self.lease, failure(ErrorReason.TIMEOUT, JobStopped(StopReason.TIMEOUT)), self._progress
+                )
+            case Stopped():
+                return None  # the lease is another's; there is nothing to say
+
+    def finish_unstorable(self, error: Exception) -> Job | None:
+        """Write a failure in place of a result the database would not take."""
+        logger.exception("The result of job %d could not be stored", self.lease.job_id)
+        return transitions.fail(self.lease, failure(ErrorReason.RESULT, error), self._progress)
+
+    def _take_batch(self) -> None:
+        lines, seq = self.attempt.lines, self._seq
+        while lines and len(self._batch) < LOG_BATCH:
+            seconds, level, text = lines.popleft()
+            seq += 1
+            # the database's time of the claim plus our own elapsed time: a skewed clock does not show
+            self._batch.append(Line(seq, self._began + timedelta(seconds=seconds), level, clean(text)))
+
+
+def _public(line: Line, attempt: int) -> LogLine:
+    return {"seq": line.seq, "attempt": attempt, "at": iso(line.at) or "", "level": line.level, "text": line.text}
