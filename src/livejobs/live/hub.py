@@ -1,0 +1,303 @@
+"""One per process: hears the channel layer for every socket, and heals from the rows what the layer lost.
+
+Healing makes the broadcasts of a changed row again and delivers them here as if they had just come in, so there is one
+way in for every event and one rule for what is new: the reducer's ranks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, ClassVar, Final, Protocol
+from weakref import WeakKeyDictionary
+
+from livejobs.broadcast import job_group
+from livejobs.conf import conf
+from livejobs.live import answers, database, outlook
+from livejobs.live.event import Event, list_groups, read_event
+from livejobs.live.layer import LayerLink
+from livejobs.live.ledger import Ledger, Level
+from livejobs.live.logs import Chunk, RecentLines
+from livejobs.live.session import Seen, Session
+from livejobs.protocol import QueueStatus, StatusMessage, encode
+
+logger = logging.getLogger("livejobs.live")
+
+HEAL_PAUSE_SECONDS: Final = 0.25  # between two rounds of healing, however many signs of loss there are
+STATUS_SECONDS: Final = 2.0
+WINDOW_SECONDS: Final = 60.0  # rows commit out of order: a new one is looked for this far back
+IN_FLIGHT: Final = 1_000  # ids below the highest that may not have been committed when this process began to look
+JOB_GROUP_PREFIX: Final = job_group(0)[:-1]
+
+
+class Socket(Protocol):
+    """What the hub needs of the shell around a session."""
+
+    session: Session
+
+    def refresh(self) -> None:
+        """Send fresh snapshots of everything that is looked at."""
+
+
+class Hub:
+    """Sessions, the groups they want, and the jobs they look at. It works while there is a session."""
+
+    _of_loops: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]] = WeakKeyDictionary()
+
+    @classmethod
+    def here(cls) -> Hub:
+        """The hub of the running event loop."""
+        loop = asyncio.get_running_loop()
+        hub = cls._of_loops.get(loop)
+        if hub is None:
+            hub = cls._of_loops[loop] = cls()
+        return hub
+
+    def __init__(self) -> None:
+        self.recent = RecentLines()
+        self._sockets: set[Socket] = set()
+        self._groups: dict[str, set[Session]] = {}
+        self._ledger = Ledger()
+        self._link = LayerLink(self._heard, self._joined, self._suspect_all, self._live_changed)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._heal_now = asyncio.Event()
+        self._lists_due_at = 0.0
+        self._delayed_since: float | None = time.monotonic()
+        self._marks: deque[tuple[float, int]] = deque()  # (when, the highest id there was then)
+        self._queues: dict[str, QueueStatus] | None = None
+        self._said = ""
+
+    # ------------------------------------------------------------ sockets come and go
+
+    def enter(self, socket: Socket) -> None:
+        """Serve a socket's session."""
+        self._sockets.add(socket)
+        if not self._tasks:
+            self._begin()
+        if self._said:
+            socket.session.status(self._said)
+
+    async def exit(self, socket: Socket) -> None:
+        """Serve it no longer; without any socket the hub rests."""
+        socket.session.closed()
+        self._sockets.discard(socket)
+        if not self._sockets:
+            await self.rest()
+
+    def _begin(self) -> None:
+        self._said = ""
+        self._delayed_since = time.monotonic()
+        self._marks.clear()
+        work = (self._link.run, self._heal_forever, self._follow_status)
+        self._tasks = [asyncio.create_task(_unfailing(each), name=f"livejobs-{each.__name__}") for each in work]
+
+    async def rest(self) -> None:
+        """End the hub's own tasks; the next socket starts them again."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+
+    # ------------------------------------------------------------ what sessions ask (Switchboard)
+
+    def join(self, session: Session, groups: Iterable[str]) -> None:
+        """Offer the events of these groups to a session."""
+        for group in groups:
+            self._groups.setdefault(group, set()).add(session)
+            self._link.want(group)
+
+    def leave(self, session: Session, groups: Iterable[str]) -> None:
+        """Stop doing so."""
+        for group in groups:
+            sessions = self._groups.get(group, set())
+            sessions.discard(session)
+            if not sessions:
+                self._groups.pop(group, None)
+                self._link.unwant(group)
+                if group.startswith(JOB_GROUP_PREFIX):
+                    self.recent.forget(int(group.removeprefix(JOB_GROUP_PREFIX)))
+
+    def hold(self, seen: Seen) -> None:
+        """Keep a job that a session shows equal to its row."""
+        self._ledger.hold(seen, time.monotonic())
+
+    def release(self, job_ids: Iterable[int]) -> None:
+        """Stop doing so for one session."""
+        self._ledger.release(job_ids)
+
+    # ------------------------------------------------------------ what the layer brings
+
+    def _heard(self, message: Mapping[str, Any]) -> None:
+        event = read_event(message)
+        if event is None or event.group not in self._groups:
+            return
+        if event.kind == "log":
+            self.recent.add(event.job_id, Chunk(*event.span, event.text))
+        self._deliver(event)
+
+    def _deliver(self, event: Event) -> None:
+        self._ledger.hear(event)
+        for session in tuple(self._groups.get(event.group, ())):
+            if session.offer(event):
+                rank, progress = (event.rank, -1) if event.kind == "job" else (-1, event.rank)
+                self.hold(Seen(event.job_id, rank, progress, 0, finished=False))
+
+    def _joined(self, group: str) -> None:
+        """From now on nothing of this group is missed; what came before may have been."""
+        for session in self._groups.get(group, ()):
+            self._ledger.suspect(session.watched)
+        self._lists_due_at = 0.0
+        self._heal_now.set()
+
+    def _suspect_all(self) -> None:
+        self._ledger.suspect()
+        self._lists_due_at = 0.0
+        self._heal_now.set()
+
+    def _live_changed(self) -> None:
+        now = time.monotonic()
+        if not self._link.live:
+            self._delayed_since = now
+        elif self._delayed_since is not None:
+            if now - self._delayed_since > WINDOW_SECONDS:
+                for socket in self._sockets:
+                    socket.refresh()
+            self._delayed_since = None
+        self._say_status()
+
+    # ------------------------------------------------------------ healing
+
+    async def _heal_forever(self) -> None:
+        failing = False
+        while True:
+            try:
+                await self._heal()
+            except Exception as error:
+                if not failing:
+                    logger.warning("The live view could not be compared with the database: %s", error)
+                failing = True
+                await asyncio.sleep(1)
+            else:
+                failing = False
+            await asyncio.sleep(HEAL_PAUSE_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._heal_now.wait(), 1.0)
+
+    async def _heal(self) -> None:
+        """Compare what is due; a round that fails leaves it due."""
+        self._heal_now.clear()
+        now = time.monotonic()
+        due = self._ledger.due(now)
+        if due:
+            await self._heal_jobs(due)
+        if now >= self._lists_due_at:
+            await self._heal_lists(now)
+
+    async def _heal_jobs(self, due: list[int]) -> None:
+        found = await database.run(answers.levels, due)
+        for job_id in set(due) - {level.job_id for level in found}:
+            self._tell_gone(job_id)
+        late, logs = [], []
+        for level in found:
+            is_late, log_is_late = self._ledger.behind(level, self._groups.keys())
+            late += [level.job_id] if is_late else []
+            logs += [level] if log_is_late else []
+        await self._deliver_again(late)
+        for level in logs:
+            self._tell_log(level)
+        for level in found:
+            self._ledger.compared(level, time.monotonic())
+
+    async def _heal_lists(self, now: float) -> None:
+        """Find rows that a list ought to show and nobody told us of."""
+        lists = [group for group in self._groups if not group.startswith(JOB_GROUP_PREFIX)]
+        if lists:
+            above = await self._seen_before(now)
+            missed = [
+                job_id
+                for job_id, owner_key in await database.run(answers.newcomers, above)
+                if self._is_missed(job_id, owner_key)
+            ]
+            await self._deliver_again(missed)
+        self._lists_due_at = now + conf.HEAL_SECONDS
+
+    async def _seen_before(self, now: float) -> int:
+        """The highest id seen a window ago. Marks are made by rounds that worked, so trouble only widens the window."""
+        highest = await database.run(answers.newest_id)
+        if not self._marks:
+            self._marks.append((now - WINDOW_SECONDS, max(0, highest - IN_FLIGHT)))
+        while len(self._marks) > 1 and self._marks[1][0] <= now - WINDOW_SECONDS:
+            self._marks.popleft()
+        self._marks.append((now, highest))
+        return self._marks[0][1]
+
+    def _is_missed(self, job_id: int, owner_key: str) -> bool:
+        groups = list_groups(owner_key)
+        return any(session.misses(job_id, groups) for group in groups for session in self._groups.get(group, ()))
+
+    async def _deliver_again(self, job_ids: list[int]) -> None:
+        if not job_ids:
+            return
+        for broadcast in await database.run(answers.remade, job_ids):
+            event = read_event(broadcast.message)
+            if event is not None:
+                self._deliver(event)
+
+    def _tell_gone(self, job_id: int) -> None:
+        text = encode({"action": "gone", "job_id": job_id})
+        event = Event("gone", job_id, "", 0, text, group=job_group(job_id))
+        for socket in tuple(self._sockets):
+            if job_id in socket.session.watched:
+                socket.session.offer(event)
+
+    def _tell_log(self, level: Level) -> None:
+        """A hint without lines: each session reads them by its own cursor."""
+        self._deliver(Event("log", level.job_id, level.owner_key, level.log_seq, "", group=job_group(level.job_id)))
+
+    # ------------------------------------------------------------ status
+
+    async def _follow_status(self) -> None:
+        broker = outlook.BrokerWatch()
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, thread_name_prefix="livejobs-broker") as thread:
+            try:
+                while True:
+                    broker_up = await loop.run_in_executor(thread, broker.is_up)
+                    with suppress(Exception):  # without the database the last word stands
+                        workers = await database.run(outlook.worker_counts)
+                        self._queues = outlook.queue_statuses(workers, broker_up)
+                    self._say_status()
+                    await asyncio.sleep(STATUS_SECONDS)
+            finally:
+                thread.submit(broker.close)
+
+    def _say_status(self) -> None:
+        if self._queues is None:
+            return
+        message: StatusMessage = {
+            "action": "status",
+            "queues": self._queues,
+            "live": "up" if self._link.live else "delayed",
+        }
+        text = encode(message)
+        if text != self._said:
+            self._said = text
+            for socket in self._sockets:
+                socket.session.status(text)
+
+
+async def _unfailing(work: Callable[[], Awaitable[None]]) -> None:
+    """Run one of the hub's tasks; a defect in it is logged and must not silence every screen."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            logger.exception("The hub stumbled and goes on")
+        await asyncio.sleep(1)

@@ -1,0 +1,134 @@
+"""What this process has heard of each job that a session looks at, held against what the rows say.
+
+Pure bookkeeping: the hub asks it which jobs to compare now, and which of the compared ones somebody has to be told of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from livejobs.broadcast import job_group
+from livejobs.conf import conf
+from livejobs.live.event import Event, job_rank, list_groups, progress_rank
+from livejobs.live.session import Seen
+from livejobs.states import FINISHED
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How far a row is: what is compared, without the row's texts."""
+
+    job_id: int
+    owner_key: str
+    version: int
+    attempt: int
+    tick: int
+    log_seq: int
+    state: str
+
+    @property
+    def version_rank(self) -> int:
+        """The least rank of an event that says all of this version."""
+        return job_rank(self.version, whole=False)
+
+    @property
+    def progress_rank(self) -> int:
+        """The rank of the stored progress."""
+        return progress_rank(self.attempt, self.tick)
+
+
+@dataclass(slots=True)
+class Held:
+    """One job that sessions look at."""
+
+    sessions: int
+    rank: int  # the lowest that a session was told by its snapshot
+    progress: int
+    log_seq: int
+    finished: bool
+    due_at: float
+    heard: dict[str, tuple[int, int]] = field(default_factory=dict)  # by group: the highest that came through it
+
+    def through(self, group: str) -> tuple[int, int]:
+        """What the sessions of a group know at least, as (rank, progress)."""
+        rank, progress = self.heard.get(group, (-1, -1))
+        return max(rank, self.rank), max(progress, self.progress)
+
+
+class Ledger:
+    """The jobs that are looked at, by id. Times are seconds of one monotonic clock."""
+
+    def __init__(self) -> None:
+        self._held: dict[int, Held] = {}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def hold(self, seen: Seen, now: float) -> None:
+        """One session more looks at a job."""
+        held = self._held.get(seen.job_id)
+        if held is None:
+            due_at = now + _pause(seen.finished)
+            self._held[seen.job_id] = Held(1, seen.rank, seen.progress, seen.log_seq, seen.finished, due_at)
+            return
+        held.sessions += 1
+        held.rank, held.progress = min(held.rank, seen.rank), min(held.progress, seen.progress)
+        held.log_seq = min(held.log_seq, seen.log_seq)
+        held.finished &= seen.finished
+
+    def release(self, job_ids: Iterable[int]) -> None:
+        """One session less looks at each of these."""
+        for job_id in job_ids:
+            held = self._held.get(job_id)
+            if held is not None:
+                held.sessions -= 1
+                if not held.sessions:
+                    del self._held[job_id]
+
+    def hear(self, event: Event) -> None:
+        """Note what came through a group."""
+        held = self._held.get(event.job_id)
+        if held is None:
+            return
+        rank, progress = held.heard.get(event.group, (-1, -1))
+        if event.kind == "job":
+            held.heard[event.group] = (max(rank, event.rank), progress)
+        elif event.kind == "progress":
+            held.heard[event.group] = (rank, max(progress, event.rank))
+        elif event.kind == "log":
+            held.log_seq = max(held.log_seq, event.rank)
+
+    def due(self, now: float) -> list[int]:
+        """The jobs to compare with their rows now."""
+        return [job_id for job_id, held in self._held.items() if held.due_at <= now]
+
+    def suspect(self, job_ids: Collection[int] | None = None) -> None:
+        """Make these jobs due at once; all of them when none are named."""
+        for job_id in self._held if job_ids is None else job_ids:
+            if job_id in self._held:
+                self._held[job_id].due_at = 0.0
+
+    def behind(self, level: Level, wanted: Collection[str]) -> tuple[bool, bool]:
+        """Say whether some session knows less than the row says: (of job or progress, of its log)."""
+        held = self._held.get(level.job_id)
+        if held is None:
+            return False, False
+        groups = (job_group(level.job_id), *list_groups(level.owner_key))
+        known = [held.through(group) for group in groups if group in wanted]
+        late = any(rank < level.version_rank or progress < level.progress_rank for rank, progress in known)
+        return late, held.log_seq < level.log_seq
+
+    def compared(self, level: Level, now: float) -> None:
+        """Note that a job was compared, and that what was missing was sent."""
+        held = self._held.get(level.job_id)
+        if held is None:
+            return
+        held.rank, held.progress = max(held.rank, level.version_rank), max(held.progress, level.progress_rank)
+        held.log_seq = max(held.log_seq, level.log_seq)
+        held.finished = level.state in FINISHED
+        held.due_at = now + _pause(held.finished)
+
+
+def _pause(finished: bool) -> float:
+    return float(conf.HEAL_FINISHED_SECONDS if finished else conf.HEAL_SECONDS)

@@ -1,0 +1,102 @@
+"""What a session asks of its shell, and what it is told in return. The session itself does no I/O.
+
+A client's commands are requests too; these are the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from livejobs.live.logs import Chunk
+from livejobs.protocol import AnyCommand, HelloMessage, LogLine, PublicJob, Watch
+
+TUTORIAL_LIST: Final = 50  # newest jobs of the session that a client of the tutorial's dialect follows
+
+
+@dataclass(frozen=True, slots=True)
+class Greet:
+    """Say who is there and what may be started: the `hello`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """See whether user and session are still the same; has no answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartNamed:
+    """The tutorial's start: a task by the last part of its name, without params."""
+
+    last_part: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Read what a watch shows. Asked after its groups were joined, so that nothing falls between."""
+
+    watch: Watch
+
+
+Request = AnyCommand | Greet | Recheck | StartNamed | Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The answer to `Greet`."""
+
+    message: HelloMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """The answer to a watch: allowed, and these channel-layer groups carry its events."""
+
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The answer to start, cancel and retry."""
+
+    job: PublicJob
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """The snapshot of a list, newest first.
+
+    :param just_finished: the ids of those that finished a short while ago (the tutorial's dialect repeats them).
+    """
+
+    jobs: list[PublicJob]
+    more: bool
+    just_finished: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class OneJob:
+    """The snapshot of one job, with the first of its log lines above `log_after`."""
+
+    job: PublicJob
+    lines: list[LogLine]
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """The answer where there is nothing to say."""
+
+
+Answer = Hello | Groups | Done | Jobs | OneJob | Nothing
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLog:
+    """Read log lines above `after`. Runs beside the other requests; its answer is a `Chunk` or None."""
+
+    job_id: int
+    after: int
+
+
+LogAnswer = Chunk | None
