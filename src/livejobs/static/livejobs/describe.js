@@ -1,0 +1,95 @@
+// @ts-check
+// What a row says of a job; the twin of `describe.py`. Both pass the same vectors, so the two renderings cannot drift.
+import { clock, estimate, exact, number, whole } from "./format.js";
+import { FINISHED } from "./protocol.js";
+import { say } from "./words.js";
+
+/** @typedef {{kind: string, word: string, line: string, name: string, sub: string,
+ *   bar: {value: number, max: number} | null, actions: string[]}} Row */
+
+/** @param {Job} job @param {number} now the server's time in milliseconds @param {readonly string[]} rights
+ *  @param {Status | null} [status] @returns {Row} */
+export function describe(job, now, rights, status = null) {
+  const kind = kindOf(job);
+  return {
+    kind,
+    word: say(kind),
+    line: lines[kind](job, now, status),
+    name: nameOf(job),
+    sub: job.name ? job.title : job.task === job.title ? "" : job.task,
+    bar: barOf(job),
+    actions: actionsOf(job, rights),
+  };
+}
+
+/** What people call a job. @param {Job} job */
+export const nameOf = (job) => job.name || job.title;
+
+/** @param {Job} job */
+export const kindOf = (job) => (job.state === "running" && job.cancel_requested_at ? "cancelling" : job.state);
+
+/** The actions that are legal now and allowed at all. @param {Job} job @param {readonly string[]} rights */
+export function actionsOf(job, rights) {
+  if (FINISHED.includes(job.state)) return rights.includes("retry") && job.state !== "succeeded" ? ["retry"] : [];
+  return rights.includes("cancel") && !job.cancel_requested_at ? ["cancel"] : [];
+}
+
+/** Why a job failed, in one line. @param {Job} job */
+export function failureOf({ error }) {
+  if (!error) return "";
+  if (error.reason === "lost") return say("lost");
+  const text = [error.type, error.message].filter(Boolean).join(": ");
+  return Array.from(text.split("\n", 1)[0]).slice(0, 200).join("");
+}
+
+/** @param {Job} job */
+function barOf({ state, progress: { current, total } }) {
+  if (state !== "running" || current === null || !total || total < 0) return null;
+  return { value: Math.min(Math.max(current, 0), total), max: total };
+}
+
+/** @param {string | null} at */
+const ms = (at) => (at ? Date.parse(at) : 0);
+
+/** @param {Job} job */
+const took = ({ started_at, finished_at }) => (started_at && finished_at ? ms(finished_at) - ms(started_at) : 0);
+
+/** @type {Record<string, (job: Job, now: number, status: Status | null) => string>} */
+const lines = {
+  scheduled: (job) => say("starts_at", { time: clock(job.run_at ?? job.created_at) }),
+  queued(job, now, status) {
+    const queue = status?.queues[job.queue];
+    if (queue?.broker === "down") return say("broker_down");
+    if (queue?.workers === 0) return say("no_worker");
+    // of a job that was queued again nobody knows since when it waits: the row does not say
+    return job.attempt ? say("waiting") : say("waiting_for", { time: whole(now - ms(job.created_at)) });
+  },
+  running(job, now) {
+    const { current, total, message } = job.progress;
+    const elapsed = now - ms(job.started_at ?? job.created_at);
+    const parts = [whole(elapsed)];
+    if (current && total && elapsed >= 2000 && current / total >= 0.05 && current / total < 1) {
+      parts.push(say("left", { time: whole(estimate(Math.trunc((elapsed * (total - current)) / current))) }));
+    }
+    if (current !== null) parts.push(total ? `${number(current)}/${number(total)}` : number(current));
+    if (message) parts.push(message);
+    if (job.attempt > 1) parts.push(say("attempt", { n: job.attempt }));
+    return parts.join(" · ");
+  },
+  cancelling(job, now) {
+    const late = job.stopping_at && now - ms(job.stopping_at) >= 5000;
+    return say(late ? "interrupting" : "asked", { time: whole(now - ms(job.cancel_requested_at)) });
+  },
+  retrying(job, now) {
+    const values = { n: job.attempt + 1, of: job.retries + 1 };
+    const rest = job.run_at ? ms(job.run_at) - now : 0;
+    return rest > 0 ? say("retry_in", { ...values, time: whole(rest + 999) }) : say("retry_soon", values);
+  },
+  succeeded: (job) => say("took", { time: exact(took(job)) }),
+  failed: failureOf,
+  // a job that waited is cancelled and finished in one write; its started_at, if any, is of an earlier attempt
+  cancelled: (job) =>
+    job.started_at && job.finished_at !== job.cancel_requested_at
+      ? say("stopped_after", { time: exact(took(job)) })
+      : say("never_started"),
+};

@@ -1,0 +1,40 @@
+// @ts-check
+import { Page } from "../page.js";
+
+/** What our elements have in common: light DOM, the page they belong to, listeners that end with them. */
+export class LivejobsElement extends HTMLElement {
+  /** @type {AbortController} */ #connected = new AbortController();
+  /** @type {Page | undefined} */ #page;
+
+  /** The shared page; a test gives another before the element is connected. */
+  get page() {
+    return (this.#page ??= Page.shared());
+  }
+
+  set page(page) {
+    this.#page = page;
+  }
+
+  connectedCallback() {
+    this.#connected = new AbortController();
+    this.start();
+  }
+
+  disconnectedCallback() {
+    this.#connected.abort();
+  }
+
+  /** Render and listen; what a class of ours says instead of connectedCallback. */
+  start() {}
+
+  /** Listen until the element leaves the page.
+   * @param {EventTarget} target @param {string} types separated by spaces @param {(event: any) => void} listener */
+  hear(target, types, listener) {
+    for (const type of types.split(" ")) target.addEventListener(type, listener, { signal: this.#connected.signal });
+  }
+
+  /** Tell the page around: a CustomEvent that bubbles. @param {string} type @param {unknown} detail */
+  tell(type, detail) {
+    return this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, cancelable: true }));
+  }
+}

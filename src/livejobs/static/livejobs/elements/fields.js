@@ -1,0 +1,149 @@
+// @ts-check
+import { html, nothing, render } from "../vendor/lit-html.js";
+import { say } from "../words.js";
+
+/** The fields of one task, from the JSON Schema of its params. What a person typed stays in the DOM: nothing is bound,
+ * so a text of 200 KB costs nothing at each key, and another task chosen meanwhile changes nothing here. */
+export class Fields {
+  element = document.createElement("div");
+
+  /** @param {Task} task @param {string} prefix of the ids */
+  constructor(task, prefix) {
+    this.task = task;
+    this.prefix = prefix;
+    this.properties = Object.entries(task.schema.properties ?? {});
+    this.required = new Set(task.schema.required ?? []);
+    this.element.className = "lj-fields";
+    render(this.properties.map(([name, property]) => this.#field(name, property)), this.element);
+  }
+
+  /** What would be sent, and what a browser already knows to be no value. */
+  read() {
+    /** @type {Record<string, unknown>} */ const params = {};
+    /** @type {Record<string, string>} */ const problems = {};
+    for (const [name, property] of this.properties) {
+      const control = this.control(name);
+      if (!control) continue;
+      if (control.validity.badInput) problems[name] = say("number");
+      const value = valueOf(control, property);
+      if (value !== undefined) params[name] = value;
+    }
+    return { params, problems };
+  }
+
+  /** The name of the longest text: the one to shorten. */
+  get longest() {
+    const length = (/** @type {string} */ name) => this.control(name)?.value.length ?? 0;
+    return this.properties.map(([name]) => name).reduce((a, b) => (length(b) > length(a) ? b : a), "");
+  }
+
+  /** @param {string} name @returns {any} */
+  control(name) {
+    return this.element.querySelector(`#${CSS.escape(`${this.prefix}-${name}`)}`);
+  }
+
+  /** Show errors at their fields and hide the others. @param {Record<string, string>} errors
+   * @returns {HTMLElement | undefined} the first field with an error */
+  show(errors) {
+    let first;
+    for (const [name] of this.properties) {
+      const control = this.control(name);
+      if (showError(control, errors[name] ?? "") && errors[name]) first ??= control;
+    }
+    return first;
+  }
+
+  /** @param {string} name @param {Property} property */
+  #field(name, property) {
+    const id = `${this.prefix}-${name}`;
+    const required = this.required.has(name);
+    const label = html`<span class="lj-label">${property.title}${required
+      ? html`<span class="lj-star" aria-hidden="true"> *</span>` : nothing}</span>`;
+    const described = property.description ? `${id}-hint ${id}-error` : `${id}-error`;
+    const control = controlOf(id, property, required, described);
+    return html`<div class="lj-field">
+      <label for=${id} class=${isCheck(property) ? "lj-check" : ""}>${isCheck(property) ? [control, label] : label}</label>
+      ${isCheck(property) ? nothing : control}
+      ${property.description ? html`<p class="lj-hint" id="${id}-hint">${property.description}</p>` : nothing}
+      <p class="lj-error" id="${id}-error" hidden></p>
+    </div>`;
+  }
+}
+
+/** Show or hide the error of one control, which is found by its id. @param {any} control @param {string} text */
+export function showError(control, text) {
+  const place = document.getElementById(`${control?.id}-error`);
+  if (!place) return false;
+  place.textContent = text;
+  place.hidden = !text;
+  if (text) control.setAttribute("aria-invalid", "true");
+  else control.removeAttribute("aria-invalid");
+  return true;
+}
+
+/** @param {Property} property */
+const typeOf = ({ type }) => (Array.isArray(type) ? type[0] : type);
+
+/** @param {Property} property */
+const nullable = ({ type }) => Array.isArray(type) && type.includes("null");
+
+/** @param {Property} property */
+const isCheck = (property) => typeOf(property) === "boolean" && !nullable(property) && !property.enum;
+
+/** The choices of a select: an enum's, or those of a boolean that may be null.
+ * @param {Property} property @returns {any[] | undefined} */
+function choicesOf(property) {
+  return property.enum ?? (typeOf(property) === "boolean" && nullable(property) ? [true, false, null] : undefined);
+}
+
+/** @param {string} id @param {Property} property @param {boolean} required @param {string} described */
+function controlOf(id, property, required, described) {
+  const value = property.default ?? "";
+  const choices = choicesOf(property);
+  if (choices) {
+    return html`<select id=${id} aria-describedby=${described}>${choices.map((choice, at) =>
+      html`<option value=${at} ?selected=${choice === (property.default ?? choices[0])}>${choiceText(choice)}</option>`)}</select>`;
+  }
+  if (isCheck(property)) return html`<input type="checkbox" id=${id} aria-describedby=${described} ?checked=${value === true}>`;
+  if (property.format === "textarea") {
+    return html`<textarea id=${id} rows="7" aria-describedby=${described} ?required=${required}
+      .defaultValue=${String(value)} @input=${turn}></textarea>`;
+  }
+  const kind = typeOf(property);
+  const number = kind === "integer" || kind === "number";
+  const type = number ? "number" : property.format === "date" ? "date" : "text";
+  const step = number ? (property.multipleOf ?? (kind === "integer" ? 1 : "any")) : nothing;
+  return html`<input id=${id} type=${type} dir=${type === "text" ? "auto" : nothing} autocomplete="off" value=${String(value)}
+    aria-describedby=${described} ?required=${required} step=${step} min=${property.minimum ?? nothing}
+    max=${property.maximum ?? nothing}>`;
+}
+
+/** What dir="auto" does, which costs 0.2 s at each key in a long line. @param {{target: any}} event */
+function turn({ target }) {
+  target.dir = /^[^A-Za-z\u00c0-\u058f]*[\u0590-\u08ff]/.test(target.value.slice(0, 200)) ? "rtl" : "ltr";
+}
+
+/** @param {unknown} choice */
+function choiceText(choice) {
+  if (choice === null) return say("none");
+  return typeof choice === "boolean" ? say(choice ? "yes" : "no") : String(choice);
+}
+
+/** What a control holds, as JSON; undefined leaves the param out, so that its default holds or the server says
+ * "Required". @param {any} control @param {Property} property */
+function valueOf(control, property) {
+  const choices = choicesOf(property);
+  if (choices) return choices[control.value];
+  if (isCheck(property)) return control.checked;
+  const { value } = control;
+  if (value === "" && nullable(property)) return null;
+  const kind = typeOf(property);
+  if (kind === "integer" || kind === "number") return value === "" ? undefined : exactNumber(value);
+  return value === "" && property.format === "date" ? undefined : value;
+}
+
+/** A number; as text where JavaScript would change its digits: the server reads both. @param {string} text */
+function exactNumber(text) {
+  const value = Number(text);
+  return Number.isInteger(value) && !Number.isSafeInteger(value) ? text : value;
+}

@@ -1,0 +1,159 @@
+// @ts-check
+import { newKey } from "../socket.js";
+import { html, nothing, render } from "../vendor/lit-html.js";
+import { say } from "../words.js";
+import { LivejobsElement } from "./element.js";
+import { Fields, showError } from "./fields.js";
+
+const AGAIN_MS = 700; // the same submit within that time is the same click
+
+/** The runner: choose a task, fill its form, run it. The attribute `task` preselects one.
+ *
+ * Events: "livejobs-submit" (detail: what will be started; prevent it to start nothing), "livejobs-started" (the job),
+ * "livejobs-refused" (the CommandError). */
+export class LivejobsForm extends LivejobsElement {
+  /** By task, so that what was typed survives a look at another one. @type {Map<string, Fields>} */ #fields = new Map();
+  #chosen = "";
+  #busy = false;
+  #note = "";
+  #open = false;
+  /** @type {{text: string, key: string, at: number}} */ #last = { text: "", key: "", at: 0 };
+
+  get task() {
+    return this.page.tasks.find((task) => task.name === this.#chosen) ?? this.page.tasks[0];
+  }
+
+  start() {
+    const { page } = this;
+    this.#chosen = this.getAttribute("task") ?? new URLSearchParams(location.search).get("task") ?? "";
+    this.replaceChildren();
+    this.hear(page, "hello state", () => this.render());
+    this.hear(page.store, "change", () => this.#fold());
+    this.hear(this, "submit", (event) => (event.preventDefault(), this.submit()));
+    this.hear(this, "input", (event) => showError(event.target, ""));
+    this.hear(this, "keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.preventDefault(), this.submit();
+    });
+    this.render();
+    this.#fold();
+  }
+
+  render() {
+    const { tasks, live } = this.page;
+    const { task } = this;
+    if (!task) return render(html`<p class="lj-empty">${say("nothing")}</p>`, this);
+    const note = this.#busy && !live ? say("checking") : this.#note;
+    render(html`<form class="lj-form" novalidate>
+      <div class="lj-field">
+        <label for="lj-task"><span class="lj-label">${say("task")}</span></label>
+        <select id="lj-task" .value=${task.name} @change=${(/** @type {any} */ event) => this.choose(event.target.value)}>${tasks.map(
+          ({ name, title }) => html`<option value=${name} ?selected=${name === task.name}>${title}</option>`)}</select>
+        ${task.doc ? html`<p class="lj-hint">${task.doc.split("\n\n", 1)[0]}</p>` : nothing}
+      </div>
+      <button type="button" class="lj-options" aria-expanded=${this.#open} @click=${() => this.#toggle()}>${say("options")}</button>
+      <div class="lj-field lj-name">
+        <label for="lj-name"><span class="lj-label">${say("name")}</span></label>
+        <input id="lj-name" type="text" dir="auto" autocomplete="off" placeholder=${say("optional")} aria-describedby="lj-name-error">
+        <p class="lj-error" id="lj-name-error" hidden></p>
+      </div>
+      ${this.fields.element}
+      <button class="lj-primary" ?disabled=${this.#busy}>${say("run", { title: task.title })}</button>
+      <p class="lj-formnote" ?hidden=${!note}>${note}</p>
+    </form>`, this);
+  }
+
+  /** The fields of the chosen task; new ones when a newer server asks for something else. */
+  get fields() {
+    const { task } = this;
+    let fields = this.#fields.get(task.name);
+    if (!fields || JSON.stringify(fields.task) !== JSON.stringify(task)) {
+      this.#fields.set(task.name, (fields = new Fields(task, `lj-${task.name}`)));
+    }
+    return fields;
+  }
+
+  /** Choose a task. @param {string} name */
+  choose(name) {
+    this.#chosen = name;
+    this.#note = "";
+    this.render();
+    this.#fold();
+  }
+
+  /** Start what the form says. */
+  async submit() {
+    const { task, fields } = this;
+    if (this.#busy || !task) return;
+    const { params, problems } = fields.read();
+    const size = new TextEncoder().encode(JSON.stringify(params)).length;
+    const limit = this.page.snapshot.limits.params;
+    if (size > limit) problems[fields.longest] = say("too_large", { size: Math.ceil(size / 1024), limit: Math.floor(limit / 1024) });
+    if (Object.keys(problems).length) return this.#refuse("", problems);
+    const what = { task: task.name, name: this.#name.value, params };
+    if (!this.tell("livejobs-submit", what)) return;
+    await this.#start({ ...what, key: this.#key(what) });
+  }
+
+  /** @param {StartWhat} what */
+  async #start(what) {
+    this.#busy = true;
+    this.#refuse("", {});
+    try {
+      const job = await this.page.start(what);
+      this.#name.value = "";
+      this.tell("livejobs-started", job);
+    } catch (error) {
+      const { code, message, fields } = /** @type {import("../socket.js").CommandError} */ (error);
+      const own = { disconnected: "offline", dropped: "session_changed" }[code];
+      this.#busy = false;
+      this.#refuse(own ? say(own) : message, fields ?? {});
+      this.tell("livejobs-refused", error);
+    } finally {
+      this.#busy = false;
+      this.render();
+    }
+  }
+
+  /** The same click has the same key, so that a double one makes one job. @param {object} what */
+  #key(what) {
+    const text = JSON.stringify(what);
+    const now = Date.now();
+    const same = text === this.#last.text && now - this.#last.at < AGAIN_MS;
+    this.#last = { text, at: now, key: same ? this.#last.key : newKey() };
+    return this.#last.key;
+  }
+
+  /** Show why nothing was started: at the fields where that is known, else below the button.
+   * @param {string} message @param {Record<string, string>} errors */
+  #refuse(message, errors) {
+    const { fields } = this;
+    let first = fields.show(errors);
+    const name = fields.control("name") ? "" : (errors.name ?? "");
+    showError(this.#name, name);
+    if (name) first = this.#name;
+    this.#note = first ? "" : message;
+    this.#open ||= !!first;
+    this.render();
+    this.#fold();
+    first?.focus();
+    if (this.#note) this.page.say(this.#note);
+  }
+
+  get #name() {
+    return /** @type {HTMLInputElement} */ (this.querySelector("#lj-name"));
+  }
+
+  #toggle() {
+    this.#open = !this.#open;
+    this.render();
+    this.#fold();
+  }
+
+  /** On a phone, once jobs exist, the form is the task and Run; required fields unfold it. */
+  #fold() {
+    const { task, page } = this;
+    const folded = !!task && !this.#open && !task.schema.required?.length && page.store.jobs().length > 0;
+    this.querySelector("form")?.classList.toggle("lj-folded", folded);
+    this.querySelector("form")?.classList.toggle("lj-foldable", !task?.schema.required?.length);
+  }
+}

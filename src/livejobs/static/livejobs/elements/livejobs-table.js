@@ -1,0 +1,156 @@
+// @ts-check
+import { describe } from "../describe.js";
+import { FINISHED } from "../protocol.js";
+import { detail } from "../page.js";
+import { html, nothing, render } from "../vendor/lit-html.js";
+import { say } from "../words.js";
+import { barOf, icon } from "./parts.js";
+import { LivejobsElement } from "./element.js";
+
+/** The list of one's own jobs. Rows are keyed and patch in place; nothing shifts under the pointer.
+ *
+ * Event "livejobs-open" (detail: the job) when a row is opened; prevent it to open the job elsewhere. */
+export class LivejobsTable extends LivejobsElement {
+  /** @type {Map<number, HTMLTableRowElement>} */ #rows = new Map();
+  /** Jobs that wait until the reader looks at the top. @type {Set<number>} */ #held = new Set();
+  #body = document.createElement("tbody");
+
+  start() {
+    const focused = document.activeElement?.closest(".lj-row")?.id ?? leftFrom();
+    const { page } = this;
+    this.#body.setAttribute("role", "rowgroup");
+    this.#sync([], true);
+    this.replaceChildren();
+    this.#frame();
+    if (focused) document.getElementById(focused)?.querySelector("a")?.focus({ preventScroll: true });
+    this.hear(page.store, "change", (event) => this.#changed(detail(event).ids));
+    this.hear(page, "own", (event) => this.#own(detail(event)));
+    this.hear(page, "tick", () => {
+      if (this.#held.size && !this.#busy()) this.#held.forEach((id) => this.#show(id));
+      this.#refresh((job) => !FINISHED.includes(job.state));
+    });
+    this.hear(page, "hello status state", () => this.#refresh(() => true));
+    this.hear(this, "click", (event) => this.#clicked(event));
+    page.watchList();
+  }
+
+  /** @param {Set<number>} ids */
+  #changed(ids) {
+    this.#sync(ids, !this.#busy());
+    this.#frame();
+  }
+
+  /** A job started here: on top at once, tinted for a second. @param {number} id */
+  #own(id) {
+    this.#show(id);
+    this.#frame();
+    this.#rows.get(id)?.classList.add("lj-own");
+  }
+
+  /** Whether new rows would move what a person looks at, points at or has chosen. */
+  #busy() {
+    const selection = getSelection();
+    return (
+      this.#body.matches(":hover, :focus-within") ||
+      this.getBoundingClientRect().top < -40 ||
+      !!(selection && !selection.isCollapsed && this.contains(selection.anchorNode))
+    );
+  }
+
+  /** @param {Iterable<number>} ids of changed jobs @param {boolean} welcome whether new rows may appear on top */
+  #sync(ids, welcome) {
+    const { store } = this.page;
+    const known = this.#rows.size ? ids : store.jobs().map((job) => job.id);
+    const top = Math.max(0, ...this.#rows.keys());
+    for (const id of known) {
+      const job = store.job(id);
+      if (!job) this.#remove(id);
+      else if (this.#rows.has(id)) this.#render(job);
+      else if (id < top || welcome) this.#show(id);
+      else this.#held.add(id);
+    }
+  }
+
+  #release() {
+    for (const id of this.#held) this.#show(id);
+    this.#frame();
+    this.scrollIntoView({ block: "nearest" });
+    this.#body.querySelector("a")?.focus();
+  }
+
+  /** @param {number} id */
+  #show(id) {
+    this.#held.delete(id);
+    const job = this.page.store.job(id);
+    if (!job || this.#rows.has(id)) return;
+    const row = document.createElement("tr");
+    row.id = `job-${id}`;
+    row.setAttribute("role", "row");
+    const next = [...this.#rows.keys()].filter((other) => other < id);
+    this.#body.insertBefore(row, next.length ? (this.#rows.get(Math.max(...next)) ?? null) : null);
+    this.#rows.set(id, row);
+    this.#render(job);
+  }
+
+  /** @param {number} id */
+  #remove(id) {
+    this.#held.delete(id);
+    this.#rows.get(id)?.remove();
+    this.#rows.delete(id);
+  }
+
+  /** @param {(job: Job) => boolean} which */
+  #refresh(which) {
+    for (const id of this.#rows.keys()) {
+      const job = this.page.store.job(id);
+      if (job && which(job)) this.#render(job);
+    }
+    this.#frame();
+  }
+
+  /** @param {Job} job */
+  #render(job) {
+    const row = /** @type {HTMLTableRowElement} */ (this.#rows.get(job.id));
+    const { now, rights, status, live } = this.page;
+    const said = describe(job, now, rights, live ? status : null);
+    const own = row.classList.contains("lj-own") ? " lj-own" : "";
+    row.className = `lj-row lj-is-${said.kind}${own}`;
+    render(html`
+<td role="cell" class="lj-id">${job.id}</td>
+<td role="cell" class="lj-what"><a href=${this.page.url(job.id)} dir="auto" title=${said.name}>${said.name}</a> <span class="lj-sub">${said.sub}</span></td>
+<td role="cell" class="lj-state">${icon(said.kind)}<span class="lj-word">${said.word}</span> <span class="lj-line">${barOf(said)}<span class="lj-text" dir="auto" title=${said.line}>${said.line}</span></span></td>
+<td role="cell" class="lj-act"><livejobs-actions job-id=${job.id}></livejobs-actions></td>`, row);
+  }
+
+  #frame() {
+    const { store, more, live } = this.page;
+    const running = store.jobs().filter((job) => job.state === "running").length;
+    render(html`<div class="lj-listhead"><h2 id="lj-list-title">${say("list")}</h2> <span class="lj-count">${
+      running ? say("count", { n: running }) : ""}</span>${this.#held.size
+      ? html`<button type="button" class="lj-button lj-new" @click=${() => this.#release()}>${say("new", { n: this.#held.size })}</button>`
+      : nothing}</div>
+${this.#rows.size ? html`<table class="lj-table" role="table" aria-labelledby="lj-list-title">
+<thead role="rowgroup"><tr role="row"><th role="columnheader" scope="col">${say("column_id")}</th> <th role="columnheader" scope="col">${
+  say("column_name")}</th> <th role="columnheader" scope="col">${say("column_status")}</th> <th role="columnheader" scope="col"><span class="lj-hidden">${
+  say("column_actions")}</span></th></tr></thead>
+${this.#body}
+</table>${more ? html`
+<button type="button" class="lj-button lj-older" ?disabled=${!live} @click=${() => this.page.older()}>${say("older")}</button>` : nothing}`
+  : html`<p class="lj-empty">${say("empty")}</p>`}`, this);
+  }
+
+  /** @param {MouseEvent} event */
+  #clicked(event) {
+    const link = /** @type {Element} */ (event.target).closest(".lj-what a");
+    const id = Number(link?.closest("tr")?.id.slice(4));
+    if (!link) return;
+    if (this.tell("livejobs-open", this.page.store.job(id))) history.replaceState({ livejobs: `job-${id}` }, "");
+    else event.preventDefault();
+  }
+}
+
+/** The row that the page was left from, after Back. @returns {string | undefined} */
+function leftFrom() {
+  const [visit] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
+  return visit?.type === "back_forward" ? history.state?.livejobs : undefined;
+}

@@ -1,0 +1,14 @@
+// @ts-check
+// Pieces of a job's row that its page shows too.
+import { html, nothing } from "../vendor/lit-html.js";
+import { say } from "../words.js";
+
+/** An icon from the sprite in the page; decoration, the word beside it says the same. @param {string} name */
+export const icon = (name) =>
+  html`<svg class="lj-icon" aria-hidden="true"><use href="#lj-${name}"></use></svg>`;
+
+/** @param {import("../describe.js").Row} said */
+export const barOf = ({ bar, name }) =>
+  bar
+    ? html`<progress max=${bar.max} value=${bar.value} aria-label=${say("progress", { name })}></progress>`
+    : nothing;

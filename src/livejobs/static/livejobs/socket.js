@@ -1,0 +1,218 @@
+// @ts-check
+import { CloseCode, ErrorCode, SUBPROTOCOL } from "./protocol.js";
+
+const ANSWER_MS = 10_000; // an answer or a hello later than this means that the connection is dead
+const PROBE_MS = 3_000;
+const DELAY_MAX = 30; // seconds
+
+/** Why a command was not done: a code of the protocol, or one of our own: "disconnected" (refused at once, nothing was
+ * sent), "dropped" (sent; the connection was lost before an answer came). */
+export class CommandError extends Error {
+  /** @param {string} code @param {string} [message] @param {Record<string, string>} [fields] by parameter */
+  constructor(code, message = "", fields = {}) {
+    super(message);
+    this.code = code;
+    this.fields = fields;
+  }
+}
+
+/** One connection that comes back by itself.
+ *
+ * Events: "state" `{state, retryAt}`, "hello" and "message" (the server's message as detail).
+ * States: "idle", "connecting", "live" (hello was received), "waiting" (until `retryAt`), "closed" (by `close()`). */
+export class JobSocket extends EventTarget {
+  /** @type {Map<string, JobSocket>} */
+  static #shared = new Map();
+
+  /** The one connection of this page to that address. @param {string} url */
+  static shared(url) {
+    let socket = JobSocket.#shared.get(url);
+    if (!socket) JobSocket.#shared.set(url, (socket = new JobSocket(url)));
+    return socket;
+  }
+
+  /** @type {"idle" | "connecting" | "live" | "waiting" | "closed"} */
+  state = "idle";
+  /** When the next try is made, in milliseconds since 1970. */
+  retryAt = 0;
+  /** What is looked at, by watch id. @type {Map<string, WatchWhat>} */
+  watches = new Map();
+
+  /** @type {WebSocket | undefined} */ #ws;
+  /** @type {Map<string, Pending>} */ #pending = new Map();
+  #tries = 0;
+  #base = 0.5; // seconds; hello says
+  #refs = 0;
+  #changedAt = -Infinity; // when the session last changed
+  /** @type {any} */ #timer;
+  /** @type {any} */ #deadline;
+
+  /** @param {string} url @param {SocketSeams} [seams] for tests */
+  constructor(url, seams = {}) {
+    super();
+    this.url = url;
+    this.seams = { WebSocket: globalThis.WebSocket, random: Math.random, now: Date.now, ...seams };
+  }
+
+  /** Connect, and stay connected. */
+  connect() {
+    if (this.state === "idle" || this.state === "closed") this.#open();
+  }
+
+  /** Disconnect, and stay so. */
+  close() {
+    this.#drop("closed");
+  }
+
+  /** The page woke up, or the network is back: try now, and find out whether an open connection still lives. */
+  wake() {
+    if (this.state === "waiting") this.#open();
+    else if (this.state === "live") this.#send({ action: "unwatch", id: "probe" }, PROBE_MS).catch(() => {});
+  }
+
+  /** Start a task. If the connection is lost before the answer, it is sent again with the same key.
+   * @param {StartWhat} what @returns {Promise<Job>} */
+  start({ task, name = "", params = {}, key = newKey() }) {
+    return this.#command({ action: "start", task, name, params, key }, true);
+  }
+
+  /** Ask that a job stops. @param {number} id @returns {Promise<Job>} */
+  cancel(id) {
+    return this.#command({ action: "cancel", job_id: id });
+  }
+
+  /** Queue a finished job again. @param {number} id @returns {Promise<Job>} */
+  retry(id) {
+    return this.#command({ action: "retry", job_id: id });
+  }
+
+  /** Look at a list or at one job, now and after each reconnect. A refusal arrives as "message" with `watch`.
+   * @param {string} id @param {WatchWhat} what */
+  watch(id, what) {
+    this.watches.set(id, what);
+    if (this.state === "live") this.#watch(id, what);
+  }
+
+  /** Look away. @param {string} id */
+  unwatch(id) {
+    if (this.watches.delete(id) && this.state === "live") this.#send({ action: "unwatch", id }).catch(() => {});
+  }
+
+  /** @param {Record<string, any>} frame @param {boolean} [again] @returns {Promise<any>} */
+  #command(frame, again = false) {
+    if (this.state !== "live") return Promise.reject(new CommandError("disconnected"));
+    return this.#send(frame, ANSWER_MS, again);
+  }
+
+  /** @param {Record<string, any>} frame @param {number} [ms] @param {boolean} [again] @returns {Promise<any>} */
+  #send(frame, ms = ANSWER_MS, again = false) {
+    const ref = `${++this.#refs}`;
+    const text = JSON.stringify({ ...frame, ref });
+    return new Promise((resolve, reject) => {
+      this.#pending.set(ref, { text, again, ms, resolve, reject, timer: undefined });
+      this.#transmit(ref);
+    });
+  }
+
+  /** @param {string} ref */
+  #transmit(ref) {
+    const pending = /** @type {Pending} */ (this.#pending.get(ref));
+    this.#ws?.send(pending.text);
+    pending.timer = setTimeout(() => this.#dropped(0), pending.ms);
+  }
+
+  /** @param {string} id @param {WatchWhat} what */
+  #watch(id, what) {
+    this.#send({ action: "watch", id, ...(what.log_after ? { ...what, log_after: what.log_after() } : what) }).catch(
+      (error) => error.code === "dropped" || this.#emit("message", { action: "error", watch: id, code: error.code }),
+    );
+  }
+
+  #open() {
+    clearTimeout(this.#timer);
+    this.#set("connecting");
+    let ws;
+    try {
+      ws = new this.seams.WebSocket(this.url, [SUBPROTOCOL]);
+    } catch {
+      return this.#dropped(0);
+    }
+    this.#ws = ws;
+    this.#deadline = setTimeout(() => this.#dropped(0), ANSWER_MS);
+    ws.onmessage = (event) => ws === this.#ws && this.#receive(JSON.parse(event.data));
+    ws.onclose = (event) => ws === this.#ws && this.#dropped(event.code);
+  }
+
+  /** @param {any} message */
+  #receive(message) {
+    if (message.action === "batch") return message.messages.forEach((/** @type {any} */ each) => this.#receive(each));
+    if (message.action === "hello") this.#hello(message);
+    this.#emit("message", message);
+    const pending = this.#pending.get(message.ref);
+    if (!pending) return;
+    this.#pending.delete(message.ref);
+    clearTimeout(pending.timer);
+    if (message.action === "error") pending.reject(new CommandError(message.code, message.message, message.fields));
+    else pending.resolve(message.job);
+  }
+
+  /** @param {Hello} hello */
+  #hello(hello) {
+    clearTimeout(this.#deadline);
+    this.#tries = 0;
+    this.#base = Math.min(Math.max(hello.retry_after, 0.5), DELAY_MAX);
+    this.#emit("hello", hello);
+    const unanswered = [...this.#pending.keys()];
+    for (const [id, what] of this.watches) this.#watch(id, what);
+    unanswered.forEach((ref) => this.#transmit(ref));
+    this.#set("live");
+  }
+
+  /** @param {number} code of the close, 0 where we gave up ourselves */
+  #dropped(code) {
+    const now = this.seams.now();
+    const tries = this.#tries++;
+    // a session that changed has another owner: the same key would make a second job. A frame that is too large stays so.
+    const final = code === CloseCode.SESSION_CHANGED || code === CloseCode.TOO_LARGE;
+    const reason = code === CloseCode.TOO_LARGE ? ErrorCode.TOO_LARGE : "dropped";
+    const atOnce = code === CloseCode.SESSION_CHANGED && now - this.#changedAt > ANSWER_MS;
+    if (atOnce) this.#changedAt = now;
+    const cap = Math.min(DELAY_MAX, this.#base * 2 ** Math.min(tries, 10));
+    const delay = atOnce ? 0 : this.seams.random() * cap * 1000;
+    this.retryAt = now + delay;
+    this.#drop("waiting", reason, final);
+    this.#timer = setTimeout(() => this.#open(), delay);
+  }
+
+  /** @param {"waiting" | "closed"} state @param {string} [reason] @param {boolean} [final] */
+  #drop(state, reason = "dropped", final = state === "closed") {
+    const ws = this.#ws;
+    this.#ws = undefined;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#deadline);
+    for (const [ref, pending] of this.#pending) {
+      clearTimeout(pending.timer);
+      if (pending.again && !final) continue;
+      this.#pending.delete(ref);
+      pending.reject(new CommandError(reason));
+    }
+    ws?.close();
+    this.#set(state);
+  }
+
+  /** @param {JobSocket["state"]} state */
+  #set(state) {
+    this.state = state;
+    this.#emit("state", { state, retryAt: this.retryAt });
+  }
+
+  /** @param {string} type @param {unknown} detail */
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/** A key that makes two copies of one click one job. `crypto.randomUUID` is missing on plain http. */
+export function newKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

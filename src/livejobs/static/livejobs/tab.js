@@ -1,0 +1,50 @@
+// @ts-check
+import { nameOf } from "./describe.js";
+import { detail } from "./page.js";
+import { FINISHED } from "./protocol.js";
+import { say } from "./words.js";
+
+/** @type {Record<string, string>} */
+const MARKS = { succeeded: "✓", failed: "✕", cancelled: "⊘" };
+
+/** The tab's title and icon tell how it goes; of our own pages only, which name their icons.
+ * @param {import("./page.js").Page} page */
+export function followTab(page) {
+  const link = /** @type {HTMLLinkElement | null} */ (document.querySelector("link[data-livejobs]"));
+  if (!link) return;
+  const only = document.querySelector("livejobs-job")?.getAttribute("job-id");
+  /** What finished while nobody looked. @type {Job | undefined} */ let news;
+  /** @type {Map<number, string>} */ const states = new Map();
+
+  const show = () => {
+    const jobs = page.store.jobs();
+    const job = only ? page.store.job(Number(only)) : undefined;
+    const running = only ? job?.state === "running" && job : jobs.find(({ state }) => state === "running");
+    const last = news ?? (only && job && FINISHED.includes(job.state) ? job : undefined);
+    const name = job ? nameOf(job) : say("brand");
+    const { current, total } = job?.progress ?? {};
+    if (news) document.title = `${MARKS[news.state]} ${nameOf(news)}`;
+    else if (running && job && current && total) document.title = `${Math.floor((100 * current) / total)} % · ${name}`;
+    else document.title = job ? `${name} · ${say("brand")}` : name;
+    const icon = running ? "running" : last?.state === "succeeded" ? "done" : last?.state === "failed" ? "failed" : "idle";
+    const href = `${link.dataset.livejobs}${icon}.svg`;
+    if (link.getAttribute("href") !== href) link.setAttribute("href", href);
+  };
+  const look = () => {
+    if (document.visibilityState === "visible") news = undefined;
+    show();
+  };
+  const changed = (/** @type {Iterable<number>} */ ids) => {
+    for (const id of ids) {
+      const job = page.store.job(id);
+      if (!job) continue;
+      const old = states.get(id);
+      if (old && !FINISHED.includes(old) && FINISHED.includes(job.state) && document.hidden) news = job;
+      states.set(id, job.state);
+    }
+    show();
+  };
+  changed(page.store.jobs().map(({ id }) => id));
+  page.store.addEventListener("change", (event) => changed(detail(event).ids));
+  document.addEventListener("visibilitychange", look);
+}

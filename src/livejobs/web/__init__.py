@@ -1,0 +1,1 @@
+"""Inside HTTP: the page, a job's page, and what they download."""

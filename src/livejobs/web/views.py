@@ -1,0 +1,147 @@
+"""The page, a job's page, and what they fetch. Each answer asks the policy first: an id that is not yours is no job."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.cache import patch_cache_control
+from django.views.decorators.http import require_safe
+
+from livejobs.conf import conf
+from livejobs.models import Job
+from livejobs.policy import Person, ensure_browser_id, get_policy, person_of
+from livejobs.public import public_job
+from livejobs.states import State
+from livejobs.web.describe import describe
+from livejobs.web.snapshot import Snapshot, newest, snapshot
+from livejobs.web.timeline import timeline_of
+from livejobs.web.words import words
+
+# what index.js imports, loaded at once instead of one level after another; a test compares it with the files
+MODULES: Final = (
+    "describe.js",
+    "format.js",
+    "page.js",
+    "protocol.js",
+    "socket.js",
+    "store.js",
+    "tab.js",
+    "words.js",
+    "elements/element.js",
+    "elements/fields.js",
+    "elements/livejobs-actions.js",
+    "elements/livejobs-announcer.js",
+    "elements/livejobs-bar.js",
+    "elements/livejobs-form.js",
+    "elements/livejobs-job.js",
+    "elements/livejobs-keys.js",
+    "elements/livejobs-log.js",
+    "elements/livejobs-status.js",
+    "elements/livejobs-table.js",
+    "elements/parts.js",
+    "elements/result.js",
+    "vendor/lit-html.js",
+)
+
+
+@require_safe
+def index(request: HttpRequest) -> HttpResponse:
+    """The runner and the list of one's newest jobs. `?task=<name>` chooses a task."""
+    person = _person(request)
+    jobs, more = newest(person)
+    data = snapshot(person, jobs, more=more)
+    running = sum(job["state"] == State.RUNNING for job in data["jobs"])
+    return _page(request, "livejobs/index.html", data, running=running)
+
+
+@require_safe
+def job(request: HttpRequest, job_id: int) -> HttpResponse:
+    """One job: header, progress, result or error, log, timeline, parameters."""
+    person = _person(request)
+    found = _visible(person, job_id)
+    if found is None:
+        return _page(request, "livejobs/missing.html", snapshot(person, []), status=404)
+    data = snapshot(person, [found], truncate=False)
+    extra = {
+        "timeline": timeline_of(found),
+        "traceback": _may_see_traceback(person),
+    }
+    return _page(request, "livejobs/job.html", data, extra=extra, job=data["jobs"][0])
+
+
+@require_safe
+def timeline(request: HttpRequest, job_id: int) -> HttpResponse:
+    """The timeline as JSON; the page asks again when the job's version changes."""
+    found = _visible_or_404(request, job_id)
+    return _private(JsonResponse({"timeline": timeline_of(found)}))
+
+
+@require_safe
+def result(request: HttpRequest, job_id: int) -> HttpResponse:
+    """The result as a JSON file."""
+    found = _visible_or_404(request, job_id)
+    if found.state != State.SUCCEEDED:
+        raise Http404
+    options = {"indent": 2, "ensure_ascii": False}
+    response = JsonResponse(public_job(found)["result"], safe=False, json_dumps_params=options)
+    response["Content-Disposition"] = f'attachment; filename="job-{found.pk}.json"'
+    return _private(response)
+
+
+@require_safe
+def traceback(request: HttpRequest, job_id: int) -> HttpResponse:
+    """The traceback as plain text: for staff, and for the owner where TRACEBACK_FOR_OWNER is set."""
+    found = _visible_or_404(request, job_id)
+    if not _may_see_traceback(_person(request)):
+        raise Http404
+    text = (found.error or {}).get("traceback") or ""
+    return _private(HttpResponse(text, content_type="text/plain; charset=utf-8"))
+
+
+def _person(request: HttpRequest) -> Person:
+    ensure_browser_id(request)
+    return person_of(getattr(request, "user", None), request.session)
+
+
+def _visible(person: Person, job_id: int) -> Job | None:
+    if job_id > 2**63 - 1:  # SQLite cannot even be asked for it
+        return None
+    return get_policy().visible(person).select_related("owner").filter(id=job_id).first()
+
+
+def _visible_or_404(request: HttpRequest, job_id: int) -> Job:
+    found = _visible(_person(request), job_id)
+    if found is None:
+        raise Http404
+    return found
+
+
+def _may_see_traceback(person: Person) -> bool:
+    return person.staff or bool(conf.TRACEBACK_FOR_OWNER)
+
+
+def _page(
+    request: HttpRequest,
+    template: str,
+    data: Snapshot,
+    *,
+    extra: dict[str, Any] | None = None,
+    status: int = 200,
+    **context: Any,
+) -> HttpResponse:
+    context |= {
+        "snapshot": {**data, **(extra or {})},
+        "words": words(),
+        "rows": [describe(each, data["now"], data["rights"]) for each in data["jobs"]],
+        "socket": reverse("livejobs:index") + "socket/",
+        "modules": MODULES,
+    }
+    return _private(render(request, template, context, status=status))
+
+
+def _private(response: HttpResponse) -> HttpResponse:
+    patch_cache_control(response, private=True, no_cache=True)
+    return response
