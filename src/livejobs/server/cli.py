@@ -1,0 +1,142 @@
+"""The command `livejobs`. Whatever goes wrong is one plain sentence on stderr and an exit code other than 0."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+import livejobs
+from livejobs.errors import LivejobsError
+from livejobs.server.environment import DEFAULT_DATA, DEFAULT_HOST, DEFAULT_PORT, SETTINGS_MODULE, default_workers
+from livejobs.server.failures import StartError
+
+DEFAULT_TASKS: Final = "tasks.py"
+
+app = typer.Typer(
+    help="Background jobs people can watch: started in a browser, followed live on every screen.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"livejobs {livejobs.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def up(
+    tasks: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FILE|MODULE]",
+            help=f"The file with your @live_job functions, or a dotted module. Default: {DEFAULT_TASKS}.",
+            show_default=False,
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(envvar="LIVEJOBS_HOST", help="The address to listen on; only ones of this machine.")
+    ] = DEFAULT_HOST,
+    port: Annotated[int, typer.Option(envvar="LIVEJOBS_PORT", help="The port; 0 takes a free one.")] = DEFAULT_PORT,
+    data: Annotated[
+        Path,
+        typer.Option(envvar="LIVEJOBS_DATA", help="The folder for the database, the queue and the secret key."),
+    ] = Path(DEFAULT_DATA),
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            envvar="LIVEJOBS_WORKERS",
+            help="How many jobs run at the same time. Default: one per processor, 2 to 4.",
+            show_default=False,
+        ),
+    ] = None,
+    reload: Annotated[bool, typer.Option("--reload", help="Comes in a later version.", hidden=True)] = False,
+) -> None:
+    """Run a job server: web page, worker, queue and database, all on this machine.
+
+    REDIS_URL and DATABASE_URL (PostgreSQL) name servers to use instead of the built-in ones.
+    """
+    if reload:
+        raise StartError("--reload comes in a later version; stop with Ctrl-C and start again.")
+    from livejobs.server.assembly import run
+
+    run(
+        tasks=_target(tasks),
+        host=host,
+        port=port,
+        data=data.expanduser().absolute(),
+        workers=default_workers() if workers is None else workers,
+    )
+
+
+@app.command()
+def maintain() -> None:
+    """Run the maintenance process: publish, rescue and clean up. `livejobs up` has one already.
+
+    Any number may run. Where the servers are is read from REDIS_URL, DATABASE_URL and LIVEJOBS_DATA.
+    """
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS_MODULE)
+    import django
+
+    django.setup()
+    from livejobs.maintenance import loop
+    from livejobs.server.marks import mark_ready
+
+    mark_ready("maintenance")
+    loop.run()
+
+
+def _target(tasks: str | None) -> str:
+    """Return the jobs file as an absolute path, or the module as it was given."""
+    if tasks is None:
+        if not Path(DEFAULT_TASKS).is_file():
+            raise StartError(f"Which jobs? There is no {DEFAULT_TASKS} here; say livejobs up FILE.")
+        tasks = DEFAULT_TASKS
+    looks_like_a_path = tasks.endswith(".py") or os.sep in tasks or Path(tasks).is_file()
+    return str(Path(tasks).expanduser().absolute()) if looks_like_a_path else tasks
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        result: Any = app(args=arguments, prog_name="livejobs", standalone_mode=False)
+    except LivejobsError as error:
+        return _fail(error.message, 1)
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except Exception as error:
+        # What is wrong with the command line itself; where these classes live differs between versions of typer.
+        describe = getattr(error, "format_message", None)
+        if describe is None:
+            raise
+        return _fail(describe(), getattr(error, "exit_code", 2)) if describe() else 2
+    return result if isinstance(result, int) else 0
+
+
+def _fail(sentence: str, code: int) -> int:
+    sys.stderr.write(f"livejobs: {sentence}\n")
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""The data folder: one server at a time, one secret key."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from livejobs.server.failures import StartError
+
+LOCK_PATIENCE: Final = 5.0  # seconds: how long a killed server's guard may take to clear away what it left
+
+
+class DataFolder:
+    """A data folder held by this process until it ends.
+
+    The lock belongs to an open file, so it goes with the process however that dies. The guard holds it too: a new
+    server must not open files that a killed one's Valkey still writes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock: int = -1
+
+    def take(self) -> None:
+        """Create the folder if need be and lock it.
+
+        :raises StartError: it cannot be written, or another server holds it.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            raise StartError(f"The data folder {self.path} is not a folder.") from None
+        except OSError as error:
+            raise StartError(f"The data folder {self.path} cannot be written: {error.strerror}.") from None
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise StartError(f"The data folder {self.path} cannot be written: Permission denied.")
+        self._wait_for_lock()
+
+    def _wait_for_lock(self) -> None:
+        deadline = time.monotonic() + LOCK_PATIENCE
+        while not self._try_lock():
+            pid, url = self._holder()
+            # a holder that lives will not let go; one that was killed is being cleared away by its guard
+            if _alive(pid) or time.monotonic() > deadline:
+                who = f"process {pid}, {url}" if url else "another process"
+                raise StartError(
+                    f"The data folder {self.path} is in use by another livejobs up ({who}); "
+                    "stop that one, or give this one its own with --data."
+                )
+            time.sleep(0.05)
+
+    def _try_lock(self) -> bool:
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        os.ftruncate(self.lock, 0)
+        return True
+
+    def _holder(self) -> tuple[int, str]:
+        words = os.pread(self.lock, 1000, 0).decode(errors="replace").split()
+        return (int(words[0]), words[1]) if len(words) == 2 and words[0].isdigit() else (0, "")
+
+    def sign(self, url: str) -> None:
+        """Write into the lock file who holds it, for the message a second start gives."""
+        os.ftruncate(self.lock, 0)
+        os.pwrite(self.lock, f"{os.getpid()} {url}\n".encode(), 0)
+
+    def subfolder(self, name: str) -> Path:
+        """Return a folder inside, created if need be."""
+        folder = self.path / name
+        try:
+            folder.mkdir(exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise StartError(f"The folder {folder} cannot be written: {error.strerror}.") from None
+        return folder
+
+
+def secret_key(data: Path) -> str:
+    """Return the secret key of a data folder; the first one to ask makes it.
+
+    :raises StartError: it cannot be read or written.
+    """
+    path = data / "secret_key"
+    try:
+        if not path.exists():
+            data.mkdir(parents=True, exist_ok=True, mode=0o700)
+            aside = data / f"secret_key.{os.getpid()}"
+            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(50))
+            # link, not rename: of two processes that start together one wins and both read the same key
+            with suppress(FileExistsError):
+                path.hardlink_to(aside)
+            aside.unlink()
+        key = path.read_text().strip()
+    except OSError as error:
+        raise StartError(f"The secret key {path} cannot be read or written: {error.strerror}.") from None
+    if not key:
+        raise StartError(f"The secret key {path} is empty; remove the file and a new one is made.")
+    return key
+
+
+def _alive(pid: int) -> bool:
+    if not pid:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

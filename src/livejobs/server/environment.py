@@ -1,0 +1,101 @@
+"""What the supervisor tells its parts, as environment variables, and what each part reads back.
+
+The variables are also how processes on other machines are told where the servers are, so every one has a default.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+SETTINGS_MODULE: Final = "livejobs.server.project.settings"
+DEFAULT_HOST: Final = "127.0.0.1"
+DEFAULT_PORT: Final = 8000
+DEFAULT_DATA: Final = ".livejobs"
+
+# Celery reads these itself and prefers them over its settings: one left over from another project would send our
+# jobs to that project's broker.
+FOREIGN: Final = (
+    "CELERY_APP",
+    "CELERY_BROKER_READ_URL",
+    "CELERY_BROKER_URL",
+    "CELERY_BROKER_WRITE_URL",
+    "CELERY_CONFIG_MODULE",
+    "CELERY_LOADER",
+    "CELERY_RESULT_BACKEND",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Everything a part needs to know about the server it belongs to.
+
+    :param tasks: the file or dotted module with the jobs; empty for none.
+    :param data: the data folder.
+    :param runtime: the folder of sockets and ready marks; None outside a supervisor.
+    :param redis_url: a Redis or Valkey outside; empty for the embedded one.
+    :param database_url: a database outside; empty for the embedded SQLite.
+    :param workers: the number of worker children.
+    """
+
+    tasks: str = ""
+    data: Path = Path(DEFAULT_DATA)
+    runtime: Path | None = None
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    workers: int = 2
+    redis_url: str = ""
+    database_url: str = ""
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str] = os.environ) -> Environment:
+        """Read what the supervisor wrote, with defaults for what it did not."""
+        runtime = variables.get("LIVEJOBS_RUNTIME", "")
+        return cls(
+            tasks=variables.get("LIVEJOBS_TASKS", ""),
+            data=Path(variables.get("LIVEJOBS_DATA") or DEFAULT_DATA).absolute(),
+            runtime=Path(runtime) if runtime else None,
+            host=variables.get("LIVEJOBS_HOST") or DEFAULT_HOST,
+            port=int(variables.get("LIVEJOBS_PORT") or DEFAULT_PORT),
+            workers=int(variables.get("LIVEJOBS_WORKERS") or default_workers()),
+            redis_url=variables.get("REDIS_URL", ""),
+            database_url=variables.get("DATABASE_URL", ""),
+        )
+
+    @property
+    def valkey_socket(self) -> Path:
+        """Where the embedded Valkey listens."""
+        if self.runtime is not None:
+            return self.runtime / "valkey.sock"
+        return Path(os.environ.get("LIVEJOBS_VALKEY_SOCKET") or self.data / "valkey.sock")
+
+    @property
+    def redis(self) -> str:
+        """The URL of the Redis or Valkey in use, without a database number where none was given."""
+        return self.redis_url or f"unix://{self.valkey_socket}"
+
+    def variables(self) -> dict[str, str]:
+        """What a part gets: our own environment, ours added, what would mislead Celery or Django taken out."""
+        result = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+        result |= {
+            "DJANGO_SETTINGS_MODULE": SETTINGS_MODULE,
+            "LIVEJOBS_TASKS": self.tasks,
+            "LIVEJOBS_DATA": str(self.data),
+            "LIVEJOBS_RUNTIME": str(self.runtime or ""),
+            "LIVEJOBS_HOST": self.host,
+            "LIVEJOBS_PORT": str(self.port),
+            "LIVEJOBS_WORKERS": str(self.workers),
+            "LIVEJOBS_VALKEY_SOCKET": "" if self.redis_url else str(self.valkey_socket),
+            "REDIS_URL": self.redis_url,
+            "DATABASE_URL": self.database_url,
+            "PYTHONUNBUFFERED": "1",
+        }
+        return result
+
+
+def default_workers() -> int:
+    """Return one worker child per processor, at least 2 and at most 4."""
+    return max(2, min(4, os.cpu_count() or 1))

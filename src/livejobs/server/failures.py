@@ -1,0 +1,9 @@
+"""Why the server could not start: always one plain sentence, never a traceback."""
+
+from __future__ import annotations
+
+from livejobs.errors import LivejobsError
+
+
+class StartError(LivejobsError):
+    """Livejobs could not start."""

@@ -1,0 +1,46 @@
+"""How a part tells the supervisor that it is ready, or why it never will be: a small file in the runtime folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from livejobs.server.environment import Environment
+
+
+def mark_ready(part: str, **details: Any) -> None:
+    """Say that this process is ready. Outside a supervisor nobody asks, and nothing is written."""
+    _write(part, "ready", details)
+
+
+def mark_failed(part: str, sentence: str) -> None:
+    """Say in one sentence why this process cannot start, and that trying again is of no use."""
+    _write(part, "failed", {"sentence": sentence})
+
+
+def read_mark(runtime: Path, part: str, kind: str) -> dict[str, Any] | None:
+    """Return what a part wrote, or None."""
+    try:
+        value = json.loads((runtime / f"{part}.{kind}").read_bytes())
+    except FileNotFoundError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def remove_marks(runtime: Path, part: str) -> None:
+    """Forget what an earlier process of this part wrote."""
+    for kind in ("ready", "failed"):
+        (runtime / f"{part}.{kind}").unlink(missing_ok=True)
+
+
+def _write(part: str, kind: str, details: dict[str, Any]) -> None:
+    runtime = Environment.read().runtime
+    if runtime is None:
+        return
+    path = runtime / f"{part}.{kind}"
+    # written aside and renamed, so that the supervisor never reads half a file
+    aside = path.with_suffix(f".{os.getpid()}")
+    aside.write_text(json.dumps(details))
+    aside.replace(path)

@@ -1,0 +1,67 @@
+"""What the supervisor says: plain lines, readable in a terminal, a pipe and a log file alike."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Final, TextIO
+
+NAME_WIDTH: Final = 12
+GREEN: Final = "\x1b[32m"
+DIM: Final = "\x1b[2m"
+PLAIN: Final = "\x1b[0m"
+
+
+class Output:
+    """Progress on stdout; what parts and jobs write, warnings and errors on stderr.
+
+    Somebody may close our output (`livejobs up | head`): then it is silent, and the server goes on.
+    """
+
+    def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
+        self.out = out or sys.stdout
+        self.err = err or sys.stderr
+        # "ok" where the terminal's encoding has no check mark
+        self.check = "✓" if _can_write(self.out, "✓") else "ok"
+        self.bar = "│" if _can_write(self.err, "│") else "|"
+
+    def ready(self, name: str, seconds: float, detail: str = "", *, again: bool = False) -> None:
+        """Say that a part is ready, and how long it took."""
+        words = f"{name:<{NAME_WIDTH}} ready {'again ' if again else ''}in {seconds:.1f} s"
+        self._write(self.out, f"{_colour(self.out, GREEN, self.check)} {words}{f' ({detail})' if detail else ''}")
+
+    def say(self, line: str) -> None:
+        """Write one line of progress."""
+        self._write(self.out, line)
+
+    def warn(self, line: str) -> None:
+        """Write one line about something that went wrong."""
+        self._write(self.err, line)
+
+    def passed_on(self, name: str, line: str) -> None:
+        """Write one line that a part wrote."""
+        self._write(self.err, f"{_colour(self.err, DIM, f'{name:<{NAME_WIDTH}}{self.bar}')} {line}")
+
+    def _write(self, stream: TextIO, line: str) -> None:
+        try:
+            stream.write(line.encode(stream.encoding or "utf-8", "replace").decode(stream.encoding or "utf-8") + "\n")
+            stream.flush()
+        except (OSError, ValueError):
+            # closed at the other end; point it somewhere harmless, or Python complains again as it exits
+            silence = open(os.devnull, "w")  # noqa: SIM115 - kept for the rest of the process
+            if stream is self.out:
+                self.out = sys.stdout = silence
+            else:
+                self.err = sys.stderr = silence
+
+
+def _can_write(stream: TextIO, text: str) -> bool:
+    try:
+        text.encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _colour(stream: TextIO, colour: str, text: str) -> str:
+    return f"{colour}{text}{PLAIN}" if stream.isatty() and not os.environ.get("NO_COLOR") else text

@@ -1,0 +1,31 @@
+"""The Celery app of the server. Its settings are the `CELERY_…` names of `settings.py`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, worker_ready
+
+from livejobs.server.environment import FOREIGN, SETTINGS_MODULE
+from livejobs.server.marks import mark_ready
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS_MODULE)
+for name in FOREIGN:
+    # Celery prefers these to its settings
+    os.environ.pop(name, None)
+
+app = Celery("livejobs")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+
+
+@setup_logging.connect
+def leave_logging_to_django(**kwargs: Any) -> None:
+    """Be there: a receiver keeps Celery from setting up logging of its own over Django's LOGGING."""
+
+
+@worker_ready.connect
+def say_ready(**kwargs: Any) -> None:
+    """Tell the supervisor that this worker takes jobs."""
+    mark_ready("worker")

@@ -1,0 +1,318 @@
+"""Starts the parts in order, says when each is ready, restarts what dies, stops everything in reverse.
+
+One process, one thread, one loop. It imports neither Django nor anybody's jobs, so that nothing in it can break.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from livejobs.server import guard
+from livejobs.server.environment import Environment
+from livejobs.server.failures import StartError
+from livejobs.server.marks import read_mark, remove_marks
+from livejobs.server.output import Output
+from livejobs.server.part import Part, Stage, how_it_ended
+
+FAILED_STARTS: Final = 3  # of a part that was never ready: then the whole start has failed
+LOOK_SECONDS: Final = 0.02  # how often a part that is starting is asked
+IDLE_SECONDS: Final = 1.0
+# seconds: a second signal after this is somebody who does not want to wait; a closed terminal sends two at once
+HURRY_AFTER: Final = 0.3
+STOP_ORDER: Final = (("maintenance", "worker", "database"), ("web",), ("valkey",))
+FAREWELLS: Final = ("worker: Warm shutdown",)  # what Celery says to people who run it by hand
+
+
+class Supervisor:
+    """A running server.
+
+    :param parts: in the order in which they are told about.
+    :param listening: the socket that web serves; ours to close when web stops.
+    :param lock: the descriptor of the data folder's lock, shared with the guard.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        environment: Environment,
+        listening: socket.socket,
+        lock: int,
+        url: str,
+        output: Output | None = None,
+    ) -> None:
+        assert environment.runtime is not None
+        self.parts = list(parts)
+        self.runtime: Path = environment.runtime
+        self.listening = listening
+        self.url = url
+        self.output = output or Output()
+        self.guard = Guard(self.runtime, lock)
+        self.begun_at = time.monotonic()
+        self.untold = list(self.parts)
+        self.stop_asked_at: float | None = None
+        self.hurried = False
+        self.stopping = False
+        self.selector = selectors.DefaultSelector()
+
+    # ------------------------------------------------------------ the loop
+
+    def run(self) -> None:
+        """Run until told to stop.
+
+        :raises StartError: a part did not start; whatever had started was stopped.
+        """
+        self._listen_to_signals()
+        try:
+            self.guard.start()
+            while self.stop_asked_at is None:
+                self._start_what_may()
+                self._pump(self._patience())
+                self._look_at_all()
+                self._tell()
+            self.output.say("Stopping…")
+        finally:
+            self._stop()
+        self.output.say("Stopped.")
+
+    def _listen_to_signals(self) -> None:
+        reader, writer = socket.socketpair()
+        for end in (reader, writer):
+            end.setblocking(False)
+        # the ends live as long as the process; a byte arrives with each signal and wakes the loop
+        self.selector.register(reader, selectors.EVENT_READ, (reader, writer))
+        signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._note_stop)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def _note_stop(self, *_: object) -> None:
+        now = time.monotonic()
+        if self.stop_asked_at is None:
+            self.stop_asked_at = now
+        elif now - self.stop_asked_at > HURRY_AFTER:
+            self.hurried = True
+
+    def _patience(self) -> float:
+        if any(part.stage is Stage.STARTING for part in self.parts):
+            return LOOK_SECONDS
+        waits = [part.start_at - time.monotonic() for part in self.parts if part.stage is Stage.WAITING]
+        return min([IDLE_SECONDS, *(max(wait, LOOK_SECONDS) for wait in waits)])
+
+    def _pump(self, seconds: float) -> None:
+        """Wait for something to happen, and pass on what parts wrote."""
+        for key, _ in self.selector.select(seconds):
+            if isinstance(key.data, Part):
+                self._read(key.data)
+            else:
+                with suppress(BlockingIOError):
+                    key.data[0].recv(4096)
+
+    def _read(self, part: Part) -> None:
+        for line in part.lines():
+            if not line.strip() or (self.stopping and line.startswith(FAREWELLS)):
+                continue
+            part.last.append(line)
+            if not part.shown:
+                continue
+            # what a part writes before it was ever ready is told once: when it is ready, or when it failed for good
+            if part.was_ready or self.stopping:
+                self.output.passed_on(part.name, line)
+            else:
+                part.held.append(line)
+
+    # ------------------------------------------------------------ starting
+
+    def _start_what_may(self) -> None:
+        done = {part.name for part in self.parts if part.stage in (Stage.READY, Stage.DONE)}
+        for part in self.parts:
+            if part.stage is not Stage.WAITING or part.start_at > time.monotonic():
+                continue
+            # after a first start nobody waits for others again: each part copes with the others' absence itself
+            if part.was_ready or done.issuperset(part.after):
+                self._start(part)
+
+    def _start(self, part: Part) -> None:
+        remove_marks(self.runtime, part.name)
+        if not part.was_ready:
+            part.held.clear()
+        part.start()
+        self.guard.remember(part.pid)
+        assert part.process is not None
+        assert part.process.stdout is not None
+        self.selector.register(part.process.stdout, selectors.EVENT_READ, part)
+
+    def _look_at_all(self) -> None:
+        self.guard.keep()
+        for part in self.parts:
+            if part.running and not self._buried(part) and part.stage is Stage.STARTING:
+                self._look_at(part)
+
+    def _look_at(self, part: Part) -> None:
+        if part.ends:
+            return
+        detail = part.probe()
+        if detail is not None:
+            seconds = part.became_ready(detail)
+            if part.was_ready:
+                self.output.ready(part.name, seconds, again=True)
+            self._note_ready(part)
+        elif part.overdue():
+            guard.end({part.pid}, seconds=1)
+
+    def _note_ready(self, part: Part) -> None:
+        part.was_ready = True
+        part.failed_starts = 0
+        held, part.held = part.held, []
+        for line in held:
+            self.output.passed_on(part.name, line)
+
+    def _tell(self) -> None:
+        """Announce what is ready, in order; after the last part, where the server is."""
+        while self.untold and self.untold[0].was_ready:
+            part = self.untold.pop(0)
+            self.output.ready(part.name, part.ready_at - part.started_at, part.detail)
+            if part.ends and (mark := read_mark(self.runtime, part.name, "ready")) and (count := mark.get("requeued")):
+                jobs = "1 job that was running is" if count == 1 else f"{count} jobs that were running are"
+                self.output.say(f"{jobs} queued again.")
+            if not self.untold:
+                seconds = time.monotonic() - self.begun_at
+                self.output.say(f"Livejobs is ready after {seconds:.1f} s: {self.url} (Ctrl-C stops it)")
+
+    # ------------------------------------------------------------ deaths
+
+    def _buried(self, part: Part) -> bool:
+        """Say whether the part's process has ended; if so, clear away what it left and decide what follows."""
+        process = part.process
+        if process is None or process.stdout is None or process.poll() is None:
+            return False
+        self._read(part)
+        self.selector.unregister(process.stdout)
+        code = part.ended()
+        # a dead worker's children die with it, their subprocesses do not
+        guard.end({part.pid}, seconds=2)
+        self.guard.forget(part.pid)
+        if self.stopping:
+            part.stage = Stage.STOPPED
+        elif part.ends and code == 0:
+            part.became_ready(part.probe() or "")
+            self._note_ready(part)
+            part.stage = Stage.DONE
+        else:
+            self._died(part, code or 0)
+        return True
+
+    def _died(self, part: Part, code: int) -> None:
+        failed = read_mark(self.runtime, part.name, "failed")
+        if failed is not None and not part.was_ready:
+            part.held.clear()
+            raise StartError(str(failed["sentence"]))
+        wait = part.back_off()
+        if part.was_ready:
+            self.output.warn(
+                f"{part.name} ended unexpectedly ({how_it_ended(code)}); starting it again in {wait:.1f} s."
+            )
+            for line in () if part.shown else part.last:
+                self.output.passed_on(part.name, line)
+        elif part.ends or part.failed_starts >= FAILED_STARTS:
+            tries = "" if part.ends else f" {part.failed_starts} times"
+            for line in part.last:
+                self.output.passed_on(part.name, line)
+            raise StartError(f"{part.name} could not be started: it ended{tries} with {how_it_ended(code)}.")
+
+    # ------------------------------------------------------------ stopping
+
+    def _stop(self) -> None:
+        """Stop everything in reverse: jobs first, then the page that shows them, then what carried the messages."""
+        self.stopping = True
+        for names in STOP_ORDER:
+            if "web" in names:
+                # with ours closed too, browsers are refused instead of waiting in the queue
+                self.listening.close()
+            self._stop_these([part for part in self.parts if part.name in names and part.running])
+        self.guard.finish()
+
+    def _stop_these(self, parts: Collection[Part]) -> None:
+        begun = time.monotonic()
+        for part in parts:
+            part.ask_to_stop()
+        left = list(parts)
+        while left:
+            waited = time.monotonic() - begun
+            for part in left:
+                if self.hurried or waited > part.stop_seconds:
+                    self._kill(part, waited)
+            self._pump(LOOK_SECONDS)
+            left = [part for part in left if part.running and not self._buried(part)]
+
+    def _kill(self, part: Part, waited: float) -> None:
+        if part.name == "worker" and part.stage is Stage.READY and not self.hurried:
+            self.output.warn(
+                f"A job was still running after {waited:.0f} s and was ended; the next start runs it again."
+            )
+            part.stage = Stage.STOPPED
+        guard.end({part.pid}, seconds=1)
+
+
+class Guard:
+    """Our side of the guard process: a pipe it reads, and closes the books when that closes."""
+
+    def __init__(self, runtime: Path, lock: int) -> None:
+        self.runtime = runtime
+        self.lock = lock
+        self.sessions: set[int] = set()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it. It inherits the data folder's lock, and nothing of our environment."""
+        self.process = subprocess.Popen(  # noqa: S603 - our own file
+            [sys.executable, "-I", "-S", guard.__file__, str(self.runtime)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={"PATH": os.defpath},
+            pass_fds=(self.lock,),
+            start_new_session=True,
+            cwd="/",
+        )
+        for session in self.sessions:
+            self._write(f"+{session}")
+
+    def keep(self) -> None:
+        """Start it again if somebody killed it."""
+        if self.process is not None and self.process.poll() is not None:
+            self.start()
+
+    def remember(self, session: int) -> None:
+        """Have this session ended when we are gone."""
+        self.sessions.add(session)
+        self._write(f"+{session}")
+
+    def forget(self, session: int) -> None:
+        """Nothing of this session is left; its number may come to mean somebody else."""
+        self.sessions.discard(session)
+        self._write(f"-{session}")
+
+    def finish(self) -> None:
+        """Let it sweep, and wait for it."""
+        if self.process is None or self.process.stdin is None:
+            return
+        with suppress(OSError):
+            self.process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=2)
+
+    def _write(self, word: str) -> None:
+        if self.process is not None and self.process.stdin is not None:
+            with suppress(OSError):
+                self.process.stdin.write(f"{word}\n".encode())
+                self.process.stdin.flush()

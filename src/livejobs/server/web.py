@@ -1,0 +1,66 @@
+"""The web part: uvicorn on a socket that the supervisor opened.
+
+The supervisor binds the port itself: it then knows at once when the port is taken, and while web is being restarted
+browsers wait in the socket's queue instead of being refused.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from typing import Final
+
+import uvicorn
+
+from livejobs.server.environment import Environment
+from livejobs.server.marks import mark_ready
+
+SOCKET_VARIABLE: Final = "LIVEJOBS_SOCKET"  # the number of the listening socket's descriptor
+GRACEFUL_SECONDS: Final = 2  # how long open connections may take to end; stopping has 10 s in all
+
+
+class Server(uvicorn.Server):
+    """uvicorn that says when it is ready."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then leave the mark that the supervisor waits for."""
+        await super().startup(sockets=sockets)
+        if self.started:
+            mark_ready("web")
+
+
+def configuration(environment: Environment) -> uvicorn.Config:
+    """Return uvicorn's settings."""
+    from livejobs.conf import conf
+    from livejobs.server.project.asgi import application
+
+    return uvicorn.Config(
+        application,
+        host=environment.host,
+        port=environment.port,
+        log_config=None,  # Django's LOGGING speaks for it
+        access_log=False,
+        lifespan="on",
+        proxy_headers=False,  # nothing stands before us, so whoever sends such headers lies
+        server_header=False,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+        ws_max_size=conf.MAX_FRAME_BYTES,
+        ws_per_message_deflate=False,  # on loopback it costs more than it saves
+    )
+
+
+def main() -> int:
+    """Serve until told to stop."""
+    config = configuration(Environment.read())
+    descriptor = os.environ.get(SOCKET_VARIABLE)
+    # uvicorn's own `fd` option takes every socket for a unix one
+    listening = socket.socket(fileno=int(descriptor)) if descriptor else config.bind_socket()
+    listening.setblocking(False)
+    server = Server(config)
+    server.run(sockets=[listening])
+    return 0 if server.started else 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""The worker part: Celery with prefork children, for every queue that a job names."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+from livejobs.server.environment import Environment
+
+
+def queues() -> list[str]:
+    """Return the default queue and every queue that a job names."""
+    from livejobs.conf import conf
+    from livejobs.definitions import registry
+
+    return sorted({str(conf.QUEUE), *(job.queue for job in registry if job.queue)})
+
+
+def arguments(environment: Environment) -> list[str]:
+    """Return the command line of the Celery worker."""
+    return [
+        "worker",
+        "--pool=prefork",
+        f"--concurrency={environment.workers}",
+        f"--queues={','.join(queues())}",
+        "--hostname=livejobs@%h",
+        # each of the three costs a start a second or adds ways to fail; ours go through the database
+        "--without-gossip",
+        "--without-mingle",
+        "--without-heartbeat",
+        "--loglevel=WARNING",
+    ]
+
+
+def main() -> int:
+    """Run jobs until told to stop."""
+    import django
+
+    django.setup()
+    from celery.platforms import SecurityWarning
+
+    from livejobs.server.project.celery import app
+
+    # it warns of pickle, which we do not accept
+    warnings.filterwarnings("ignore", category=SecurityWarning)
+    app.worker_main(arguments(Environment.read()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
