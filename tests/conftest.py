@@ -1,0 +1,78 @@
+"""What every test may ask for. A missing server is skipped on a laptop and fails the run under `CI=true`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from tests import celery_app  # noqa: F401 - the current Celery app must be ours before Django imports any task
+from tests.servers import MissingServerError, Postgres, Valkey
+
+IN_CI = os.environ.get("CI") == "true"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.RUNTIME.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(settings.RUNTIME, ignore_errors=True)
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(settings.RUNTIME.parent, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here / "acceptance"):
+            item.add_marker(pytest.mark.acceptance)
+
+
+def missing(why: str) -> None:
+    """Skip a test that lacks a part of the machine; in CI that part must be there."""
+    if IN_CI:
+        pytest.fail(why, pytrace=False)
+    pytest.skip(why)
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[Valkey]:
+    """The Valkey that `tests.settings` names. A test that stops it starts it again."""
+    server = Valkey(settings.RUNTIME)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL of this test process."""
+    try:
+        server = Postgres()
+    except MissingServerError as error:
+        missing(str(error))
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    request: pytest.FixtureRequest, django_db_modify_db_settings_parallel_suffix: None
+) -> None:
+    """Start PostgreSQL before Django opens its database there."""
+    if settings.DATABASE == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres")
+        settings.DATABASES["default"]["PORT"] = str(server.port)
+        os.environ["LIVEJOBS_TEST_DATABASE_PORT"] = str(server.port)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> None:
+    """Tell processes that a test starts which database the test uses."""
+    os.environ["LIVEJOBS_TEST_DATABASE_NAME"] = str(settings.DATABASES["default"]["NAME"])

@@ -1,0 +1,30 @@
+"""What unit tests share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from livejobs.registry import Registry, registry
+
+
+@pytest.fixture
+def jobs(monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """The registry, empty: what a test defines is gone after it, and becomes no Celery task."""
+    monkeypatch.setattr(registry, "_jobs", {})
+    monkeypatch.setattr(registry, "_subscribers", [])
+    monkeypatch.setattr(registry, "short_names", False)
+    return registry
+
+
+@pytest.fixture
+def imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let a test import what it likes: `sys.path` and `sys.modules` are as before after it."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = dict(sys.modules)
+    yield
+    for name in set(sys.modules) - set(before):
+        del sys.modules[name]
+    sys.modules.update(before)

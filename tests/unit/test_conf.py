@@ -1,0 +1,61 @@
+"""The settings table and how a host's `LIVEJOBS` dict overrides it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from django.test import override_settings
+
+from livejobs.conf import NAMES, SETTINGS, conf
+
+
+@override_settings(LIVEJOBS={})
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_a_default_holds_where_the_host_says_nothing(setting):
+    assert getattr(conf, setting.name) == setting.default
+
+
+@pytest.mark.parametrize("given", [None, {}])
+def test_no_dict_at_all_is_a_host_too(given):
+    with override_settings(LIVEJOBS=given):
+        assert conf.QUEUE == "livejobs"
+
+
+def test_the_host_overrides_and_is_read_at_each_use():
+    with override_settings(LIVEJOBS={"QUEUE": "reports"}):
+        assert conf.QUEUE == "reports"
+        assert conf.MAX_NAME == 255
+    assert conf.QUEUE == "livejobs"
+
+
+def test_an_unknown_name_is_an_error():
+    with pytest.raises(AttributeError, match="LIVEJOBS has no setting 'QEUE'"):
+        conf.QEUE  # noqa: B018
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_every_setting_explains_itself(setting):
+    assert setting.help.endswith(".")
+    assert setting.name == setting.name.upper()
+
+
+def test_no_name_twice():
+    assert len(NAMES) == len(SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "livejobs", "livejobs.states", "livejobs.protocol", "livejobs.errors", "livejobs.texts", "livejobs.conf",
+        "livejobs.definitions", "livejobs.worker.context",
+    ],
+)  # fmt: skip
+def test_a_plain_file_of_functions_loads_neither_django_nor_celery(module):
+    """`from livejobs import live_job, current_job` must work, and be quick, without any settings."""
+    look = f"import sys, {module}; print(sorted({{'django', 'celery', 'channels', 'redis'}} & set(sys.modules)))"
+
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"

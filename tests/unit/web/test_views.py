@@ -1,0 +1,178 @@
+"""The page and what it fetches, as an HTTP client sees them."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+from livejobs.models import Job, JobEvent
+from livejobs.policy import BROWSER_ID
+from livejobs.states import State
+
+pytestmark = pytest.mark.django_db
+INDEX = "/jobs/"
+HOSTILE = "</script><script>alert(1)</script>\u202e\"'&<b>"
+
+
+def snapshot_of(response: Any) -> dict[str, Any]:
+    found = re.search(
+        r'<script id="livejobs-snapshot" type="application/json">(.*?)</script>', response.text, re.DOTALL
+    )
+    assert found
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+def texts_of(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", html)).strip()
+
+
+@pytest.fixture
+def browser() -> Client:
+    """A browser that has seen the page."""
+    client = Client()
+    client.get(INDEX)
+    return client
+
+
+def own(client: Client, **values: Any) -> Job:
+    """A job of that browser."""
+    values = {"task": "sec3", "queue": "livejobs", **values}
+    return Job.objects.create(owner_key=f"browser:{client.session[BROWSER_ID]}", **values)
+
+
+def test_the_first_get_gives_the_browser_its_id():
+    client = Client()
+    response = client.get(INDEX)
+    assert response.status_code == 200
+    browser_id = client.session[BROWSER_ID]
+    client.get(INDEX)
+    assert client.session[BROWSER_ID] == browser_id
+    assert "private" in response["Cache-Control"]
+
+
+def test_the_page_says_where_the_socket_is(browser):
+    assert '<meta name="livejobs-socket" content="/jobs/socket/">' in browser.get(INDEX).text
+
+
+def test_an_empty_list(browser):
+    response = browser.get(INDEX)
+    assert "No jobs yet. Run one; it stays here after a reload." in response.text
+    assert snapshot_of(response)["jobs"] == []
+
+
+def test_a_row_and_its_snapshot(browser):
+    job = own(browser, name="October", state=State.RUNNING, attempt=1, tick=1, current=610, total=1000)
+    response = browser.get(INDEX)
+    assert f'<tr role="row" id="job-{job.pk}" class="lj-row lj-is-running">' in response.text
+    assert f'<a href="/jobs/jobs/{job.pk}/" dir="auto" title="October">October</a>' in response.text
+    assert '<progress max="1000" value="610" aria-label="Progress of October"></progress>' in response.text
+    assert "1 running" in texts_of(response.text)
+    snapshot = snapshot_of(response)
+    assert [row["id"] for row in snapshot["jobs"]] == [job.pk]
+    assert snapshot["urls"]["job"] == "/jobs/jobs/0/"
+    assert snapshot["words"]["succeeded"] == "Completed"
+
+
+def test_fifty_rows_and_a_button_for_older_ones(browser):
+    for _ in range(51):
+        own(browser)
+    response = browser.get(INDEX)
+    assert response.text.count('<tr role="row" id=') == 50
+    assert snapshot_of(response)["more"] is True
+    assert "Load older jobs" in response.text
+
+
+def test_only_own_jobs(browser):
+    own(browser, name="Mine")
+    response = Client().get(INDEX)
+    assert "Mine" not in response.text
+
+
+def test_hostile_texts_are_texts(browser):
+    job = own(browser, name=HOSTILE, params={"text": HOSTILE}, state=State.SUCCEEDED, result=HOSTILE)
+    for address in (INDEX, f"{INDEX}jobs/{job.pk}/"):
+        response = browser.get(address)
+        assert "<script>alert" not in response.text
+        assert "<b>" not in response.text
+        assert snapshot_of(response)["jobs"][0]["name"] == HOSTILE
+
+
+def test_lists_carry_large_params_cut_and_the_own_page_whole(browser):
+    job = own(browser, params={"text": "x" * 2000})
+    assert snapshot_of(browser.get(INDEX))["jobs"][0]["params"] is None
+    assert snapshot_of(browser.get(f"{INDEX}jobs/{job.pk}/"))["jobs"][0]["params"] == {"text": "x" * 2000}
+
+
+def test_a_job_page(browser):
+    job = own(browser, name="October")
+    JobEvent.objects.create(job=job, version=1, state="queued", actor="ada", data={"edge": "accept"})
+    response = browser.get(f"{INDEX}jobs/{job.pk}/")
+    assert response.status_code == 200
+    assert "<title>October · Livejobs</title>" in response.text
+    step = snapshot_of(response)["timeline"][0]
+    assert (step["edge"], step["state"], step["actor"]) == ("accept", "queued", "ada")
+
+
+def test_foreign_and_unknown_ids_are_answered_alike(browser):
+    foreign = own(browser)
+    other = Client()
+    other.get(INDEX)
+    answers = [other.get(f"{INDEX}jobs/{job_id}/") for job_id in (foreign.pk, foreign.pk + 1000, 10**30)]
+    assert {answer.status_code for answer in answers} == {404}
+    assert len({re.sub(r'"now": \d+', "", answer.text) for answer in answers}) == 1
+    assert "No such job, or it is not yours." in answers[0].text
+    for below in ("timeline/", "result/", "traceback/"):
+        assert other.get(f"{INDEX}jobs/{foreign.pk}/{below}").status_code == 404
+
+
+def test_staff_sees_every_job(browser):
+    job = own(browser)
+    staff = Client()
+    staff.force_login(get_user_model().objects.create_user("ada", is_staff=True))
+    assert staff.get(f"{INDEX}jobs/{job.pk}/").status_code == 200
+
+
+def test_the_timeline_as_json_hides_the_random_part_of_a_lease(browser):
+    job = own(browser)
+    JobEvent.objects.create(job=job, version=2, state="running", attempt=1, actor="host:7/abc", data={"edge": "claim"})
+    steps = browser.get(f"{INDEX}jobs/{job.pk}/timeline/").json()["timeline"]
+    assert [(step["version"], step["actor"]) for step in steps] == [(2, "host:7")]
+
+
+def test_a_result_is_downloaded_as_json(browser):
+    job = own(browser, state=State.SUCCEEDED, result=[{"word": "Käse"}])
+    response = browser.get(f"{INDEX}jobs/{job.pk}/result/")
+    assert response.json() == [{"word": "Käse"}]
+    assert response["Content-Disposition"] == f'attachment; filename="job-{job.pk}.json"'
+    running = own(browser, state=State.RUNNING)
+    assert browser.get(f"{INDEX}jobs/{running.pk}/result/").status_code == 404
+
+
+def test_a_traceback_is_for_staff_and_where_set_for_the_owner(browser, settings):
+    error = {"reason": "exception", "type": "E", "message": "m", "traceback": "Traceback <b>"}
+    job = own(browser, state=State.FAILED, error=error)
+    address = f"{INDEX}jobs/{job.pk}/traceback/"
+    assert browser.get(address).status_code == 404
+    assert "Traceback" not in browser.get(f"{INDEX}jobs/{job.pk}/").text
+    settings.LIVEJOBS = {"TRACEBACK_FOR_OWNER": True}
+    response = browser.get(address)
+    assert response.text == "Traceback <b>"
+    assert response["Content-Type"].startswith("text/plain")
+
+
+def test_nothing_is_changed_by_http(browser):
+    assert browser.post(INDEX).status_code == 405
+
+
+def test_a_failed_job_may_be_retried_and_a_waiting_one_cancelled(browser):
+    own(browser)
+    own(browser, state=State.FAILED, error={"reason": "lost", "type": "", "message": ""})
+    text = texts_of(browser.get(INDEX).text)
+    assert "Failed The worker stopped before this job finished Retry" in text
+    assert re.search(r"Queued Waiting for a worker · \d+ s Cancel", text)
