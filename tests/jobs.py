@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 import os
+import signal
 import subprocess
+import sys
+import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from django.db import connection
+from django.db import connection, connections, transaction
 
 from livejobs import current_job, live_job
 
@@ -58,7 +66,8 @@ def wait_in_query() -> str:
             cursor.execute("SELECT pg_sleep(60)")
         else:
             cursor.execute(
-                "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 100000000000) SELECT max(x) FROM n"
+                "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 100000000000)"
+                " SELECT max(x) FROM n"
             )
     return "queried"
 
@@ -132,3 +141,289 @@ def never_twice(mark: str) -> None:
 def exits() -> None:
     """Leave by sys.exit, as scripts do."""
     raise SystemExit(3)
+
+
+@live_job
+def prints_megabytes() -> int:
+    """Print five megabytes without an end of line, and a progress bar."""
+    for _ in range(5):
+        sys.stdout.write("x" * 1_000_000)
+    print()
+    for percent in range(1000):
+        sys.stderr.write(f"\r{percent} of 1000")
+    sys.stdout.buffer.write("bytes é\n".encode())
+    return 5
+
+
+@live_job
+def logs_too_much(lines: int = 10_050) -> None:
+    """Log more lines than are kept."""
+    for number in range(lines):
+        print("line", number)
+
+
+@live_job
+def logs_in_every_way() -> None:
+    """Log by every door, in one order."""
+    job = current_job()
+    print("one")
+    logging.getLogger("some.library").info("two")
+    job.log("three")
+    print("four", file=sys.stderr)
+    try:
+        raise ValueError("five")
+    except ValueError:
+        logging.exception("caught")
+    thread = threading.Thread(target=print, args=("six",))
+    thread.start()
+    thread.join()
+    logging.getLogger("celery.something").warning("machinery")
+    print("seven", end="")
+
+
+_kept: list[Any] = []
+
+
+@live_job
+def leaves_a_transaction_open(how: str) -> str:
+    """Return in the middle of a transaction."""
+    if how == "atomic":
+        block = transaction.atomic()
+        block.__enter__()
+        _kept.append(block)
+    elif how == "autocommit":
+        connection.set_autocommit(False)
+    with connection.cursor() as cursor:
+        if how == "broken":
+            connection.set_autocommit(False)
+            try:
+                cursor.execute("SELECT nothing FROM nowhere")
+            except Exception:
+                print("broken")
+        else:
+            cursor.execute("UPDATE livejobs_job SET name = 'held' WHERE id = %s", [current_job().id])
+    return "left"
+
+
+@live_job
+def reads_the_database() -> int:
+    """Use the ORM's connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 41 + 1")
+        return int(cursor.fetchone()[0])
+
+
+@live_job
+def closes_every_connection() -> str:
+    """Close what Django has, and go on."""
+    connections.close_all()
+    print("closed")
+    return "closed"
+
+
+@live_job
+def starts_another(a: int) -> int:
+    """Start a job inside a job, and call one directly."""
+    assert add(a, b=1) == a + 1
+    return add.delay(a, b=2).id
+
+
+@live_job
+def upsets_its_process() -> None:
+    """Change what belongs to the process: folder, signals, stdout, logging."""
+    folder = tempfile.mkdtemp()
+    os.chdir(folder)
+    os.rmdir(folder)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
+    signal.signal(signal.SIGUSR2, signal.SIG_DFL)
+    sys.stdout = None
+    sys.stderr.close()
+    print("waiting", file=sys.stderr)
+
+
+@live_job
+def takes_the_signal(seconds: float = 3) -> str:
+    """Use the signal that stop uses; stop is cooperative then."""
+    signal.signal(signal.SIGUSR2, signal.SIG_DFL)
+    print("waiting")
+    time.sleep(seconds)
+    current_job().check_cancelled()
+    return "not stopped"
+
+
+@live_job
+def forks() -> str:
+    """Fork, and let the child return from the function too."""
+    child = os.fork()
+    if child == 0:
+        print("from the child")
+        current_job().progress(7)
+        return "child"
+    os.waitpid(child, 0)
+    print("from the parent")
+    return "parent"
+
+
+@live_job
+def burns(seconds: float = 60) -> int:
+    """Hold the interpreter in a loop of Python."""
+    print("waiting")
+    steps, until = 0, time.monotonic() + seconds
+    while time.monotonic() < until:
+        steps += 1
+    return steps
+
+
+@live_job
+def recurses() -> None:
+    """Recurse without end."""
+    recurses()
+
+
+@live_job
+def returns_what_contains_itself() -> Any:
+    """Return a list inside itself."""
+    endless: list[Any] = []
+    endless.append(endless)
+    return endless
+
+
+class RudeError(BaseException):
+    """Whose text cannot be had."""
+
+    def __str__(self) -> str:
+        raise SystemExit(1)
+
+
+@live_job
+def is_rude() -> None:
+    """Raise what is no Exception and has no text."""
+    raise RudeError
+
+
+class Rude:
+    """Whose JSON cannot be had."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise KeyboardInterrupt
+
+
+@live_job
+def returns_rudeness() -> Any:
+    """Return what interrupts the one who looks."""
+    return Rude()
+
+
+@live_job
+def reports_odd_numbers() -> None:
+    """Report progress in numbers that JSON does not know."""
+    job = current_job()
+    job.progress(Decimal("1.5"), total=Decimal(3), message="m" * 300 + "\x00")  # type: ignore[arg-type]
+    for number in (float("nan"), 10**400):
+        try:
+            job.progress(number)
+        except (ValueError, OverflowError):
+            print("refused")
+
+
+@live_job
+def swallows_in_a_finalizer(mark: str) -> None:
+    """Wait where Python drops every exception, then where it does not."""
+
+    class Slow:
+        def __del__(self) -> None:
+            print("waiting")
+            time.sleep(60)
+            Path(mark).write_text("slept through")
+
+    slow = Slow()
+    del slow
+    time.sleep(60)
+    Path(mark).write_text("slept through")
+
+
+@live_job
+def waits_in_a_generator(mark: str) -> None:
+    """Wait inside a suspended generator, which is closed when the stop passes."""
+
+    def rows() -> Iterator[int]:
+        try:
+            yield 1
+            time.sleep(60)
+            yield 2
+        finally:
+            Path(mark).write_text("closed")
+
+    print("waiting")
+    for _ in rows():
+        pass
+
+
+@live_job
+def cleans_up_in_the_database(mark: str) -> None:
+    """Wait in a query, and use the same connection in `finally`, with progress."""
+    try:
+        wait_in_query()
+    finally:
+        current_job().progress(1, message="cleaning up")
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 41 + 1")
+            Path(mark).write_text(str(cursor.fetchone()[0]))
+
+
+@live_job
+def swallows_everything(mark: str, seconds: float = 2) -> str:
+    """Catch BaseException, and do not end for a while: no second exception comes."""
+    try:
+        print("waiting")
+        time.sleep(60)
+    except BaseException as error:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            gc.collect()
+        Path(mark).write_text(type(error).__name__)
+    return "ended"
+
+
+@live_job
+def logs_until_stopped() -> None:
+    """Log as fast as it can, by a library's logger, so that a stop falls inside the logging module."""
+    print("waiting")
+    logger = logging.getLogger("some.library")
+    while True:
+        logger.info("busy")
+
+
+@live_job
+def starts_until_stopped() -> None:
+    """Start jobs as fast as it can, so that a stop falls inside our own code."""
+    print("waiting")
+    while True:
+        at_once.delay()
+
+
+@live_job
+def prints_then_ends(mark: str) -> str:
+    """Print until a file appears, then return at once."""
+    print("waiting")
+    while not Path(mark).exists():
+        time.sleep(0.01)
+    for number in range(20):
+        print("late", number)
+    current_job().log("last")
+    current_job().progress(20, total=20)
+    return "printed"
+
+
+@live_job
+def leaves_a_mark(mark: str) -> None:
+    """Write down whether this runs inside a job."""
+    Path(mark).write_text("outside" if current_job().id is None else "inside")
+
+
+@live_job
+def calls_its_task(depth: int) -> int:
+    """Call its own Celery task object, which is a plain call inside its own run."""
+    from celery import current_app
+
+    return 0 if depth == 0 else 1 + int(current_app.tasks["tests.jobs.calls_its_task"](depth=depth - 1))

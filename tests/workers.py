@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from livejobs.models import Presence
+from django.db import connections
+
+from livejobs import actions
+from livejobs.definitions import LiveJob
+from livejobs.maintenance import loop
+from livejobs.models import Job, JobEvent, JobLog, Presence
 from livejobs.presence import WORKER
+from livejobs.states import FINISHED, State, legal
 from tests.waiting import wait_for
 
 STOP_SECONDS = 15
+FAST = {"BEAT_SECONDS": 0.5, "LEASE_SECONDS": 2.0, "DISPATCH_SECONDS": 0.2, "REPUBLISH_SECONDS": 3.0}
 
 
 class Worker:
@@ -47,6 +59,12 @@ class Worker:
         """The names of the children that are there."""
         return list(Presence.objects.filter(kind=WORKER).values_list("name", flat=True))
 
+    def complaints(self) -> list[str]:
+        """What its log says of errors in the machinery; a killed child is none, nor is what a job logged itself."""
+        records = re.split(r"^(?=\[)", self.log.read_text(), flags=re.MULTILINE)
+        ours = [record for record in records if "Traceback" in record or "stumbled" in record]
+        return [record for record in ours if "WorkerLostError" not in record and "in logs_in_every_way" not in record]
+
     def stop(self) -> None:
         """End it in order, and by force if that takes too long."""
         self._end(signal.SIGTERM)
@@ -69,3 +87,60 @@ class Worker:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(STOP_SECONDS)
             raise
+
+
+@contextmanager
+def maintaining() -> Iterator[None]:
+    """Run the maintenance process as a thread of the test, with the settings in force."""
+    stop = threading.Event()
+
+    def run() -> None:
+        try:
+            loop.run(stop)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def start(task: LiveJob[..., Any], **params: object) -> Job:
+    """Start a job without an owner."""
+    return actions.start(task, params)
+
+
+def finished(job: Job, timeout: float = 30) -> Job:
+    """Wait for the end of a job, and check its whole history."""
+
+    def look() -> Job | None:
+        row = Job.objects.get(id=job.id)
+        return row if row.state in FINISHED else None
+
+    row = wait_for(look, timeout, f"the end of {job}")
+    check_history(row)
+    return row
+
+
+def check_history(row: Job) -> None:
+    """Versions are contiguous, every edge is legal, the last one is where the row is."""
+    events = list(JobEvent.objects.filter(job=row).order_by("version"))
+    assert [event.version for event in events] == list(range(1, row.version + 1))
+    assert all(legal(State(a.state), State(b.state)) for a, b in itertools.pairwise(events))
+    assert events[-1].state == row.state
+
+
+def waiting(job: Job) -> None:
+    """Wait until the function itself runs: its first line of log is stored."""
+    wait_for(lambda: JobLog.objects.filter(job=job, text="waiting").exists(), 30, f"the first line of {job}")
+
+
+def log_of(job: Job) -> list[str]:
+    """The lines of a job's log, and a check that they are numbered without a gap."""
+    lines = list(JobLog.objects.filter(job=job).order_by("seq").values_list("seq", "text"))
+    assert [seq for seq, _ in lines] == list(range(1, len(lines) + 1))
+    return [text for _, text in lines]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,14 +11,11 @@ import pytest
 from django.conf import settings
 
 from livejobs import actions
-from livejobs.definitions import LiveJob
-from livejobs.maintenance import loop
-from livejobs.models import Job, JobEvent, JobLog
-from livejobs.states import FINISHED, State, legal
+from livejobs.models import Job, JobLog
 from tests import jobs
 from tests.servers import Valkey
 from tests.waiting import wait_for
-from tests.workers import Worker
+from tests.workers import FAST, Worker, finished, maintaining, start, waiting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 ROUNDS = 10  # of each of five ways: fifty in all
@@ -28,51 +23,19 @@ ROUNDS = 10  # of each of five ways: fifty in all
 
 @pytest.fixture(scope="module")
 def worker(valkey: Valkey, django_db_setup: None, django_db_blocker, tmp_path_factory) -> Iterator[Worker]:
-    log = tmp_path_factory.mktemp("worker") / "worker.log"
+    started = Worker(tmp_path_factory.mktemp("worker") / "worker.log")
     with django_db_blocker.unblock():
-        started = Worker(log)
         started.start()
     yield started
     started.stop()
-    assert "Traceback" not in log.read_text(), log.read_text()
+    assert not started.complaints(), "".join(started.complaints())
 
 
 @pytest.fixture
 def maintenance(worker: Worker, monkeypatch) -> Iterator[None]:
-    fast = {"BEAT_SECONDS": 0.5, "LEASE_SECONDS": 2.0, "DISPATCH_SECONDS": 0.2}
-    monkeypatch.setattr(settings, "LIVEJOBS", fast)
-    stop = threading.Event()
-    thread = threading.Thread(target=loop.run, args=(stop,))
-    thread.start()
-    yield
-    stop.set()
-    thread.join()
-
-
-def finished(job: Job, timeout: float = 20) -> Job:
-    def look() -> Job | None:
-        row = Job.objects.get(id=job.id)
-        return row if row.state in FINISHED else None
-
-    row = wait_for(look, timeout, f"the end of {job}")
-    check_history(row)
-    return row
-
-
-def check_history(row: Job) -> None:
-    events = list(JobEvent.objects.filter(job=row).order_by("version"))
-    assert [event.version for event in events] == list(range(1, row.version + 1))
-    assert all(legal(State(a.state), State(b.state)) for a, b in itertools.pairwise(events))
-    assert events[-1].state == row.state
-
-
-def waiting(job: Job) -> None:
-    """Wait until the function itself runs: its first line of log is stored."""
-    wait_for(lambda: JobLog.objects.filter(job=job, text="waiting").exists(), 20, f"the first line of {job}")
-
-
-def start(task: LiveJob[..., object], **params: object) -> Job:
-    return actions.start(task, params)
+    monkeypatch.setattr(settings, "LIVEJOBS", FAST)
+    with maintaining():
+        yield
 
 
 def test_a_job_runs_and_its_result_progress_and_log_are_stored(worker: Worker) -> None:
@@ -181,13 +144,21 @@ def test_killing_the_whole_worker_loses_nothing(worker: Worker, maintenance: Non
         assert (row.state, row.attempt) == ("succeeded", 2)
 
 
-def test_the_parent_keeps_no_threads_of_ours(worker: Worker) -> None:
+def test_the_parent_keeps_no_threads_and_no_database(worker: Worker) -> None:
     assert worker.process is not None
-    tasks = Path(f"/proc/{worker.process.pid}/task")
-    if not tasks.exists():
-        pytest.skip("only Linux shows the threads of a process in /proc")
-    names = {(task / "comm").read_text().strip() for task in tasks.iterdir()}
-    assert len(list(tasks.iterdir())) == 1, names
+    parent = Path(f"/proc/{worker.process.pid}")
+    if not parent.exists():
+        pytest.skip("only Linux shows a process in /proc")
+    finished(start(jobs.at_once))
+    names = [(task / "comm").read_text().strip() for task in (parent / "task").iterdir()]
+    assert len(names) == 1, names
+    database = settings.DATABASES["default"]
+    files = {os.readlink(file) for file in (parent / "fd").iterdir()}
+    assert not [name for name in files if name.startswith(str(database["NAME"]))]
+    if settings.DATABASE == "postgresql":
+        sockets = {name[len("socket:[") : -1] for name in files if name.startswith("socket:")}
+        lines = [line.split() for line in (parent / "net" / "tcp").read_text().splitlines()[1:]]
+        assert not [line for line in lines if line[9] in sockets and int(line[2][-4:], 16) == int(database["PORT"])]
 
 
 def test_a_warm_stop_lets_running_jobs_finish(worker: Worker) -> None:

@@ -17,10 +17,9 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, Final
 
-from celery import current_app
 from channels.layers import get_channel_layer
 
-from livejobs import broadcast, presence, transitions
+from livejobs import broadcast, presence, publishing, transitions
 from livejobs.conf import conf
 from livejobs.definitions import registry
 from livejobs.models import Job
@@ -28,8 +27,8 @@ from livejobs.states import StopReason
 from livejobs.transitions import Renewal
 from livejobs.worker import interrupt
 from livejobs.worker.context import Attempt
-from livejobs.worker.database import AgentDatabase
-from livejobs.worker.outcome import Outcome, Stopped
+from livejobs.worker.database import AWAY, AgentDatabase
+from livejobs.worker.outcome import Outcome
 from livejobs.worker.writes import AttemptWrites
 
 logger = logging.getLogger("livejobs.worker")
@@ -48,12 +47,17 @@ class Tending:
         self._renew_at = now + conf.BEAT_SECONDS
         self._log_at = self._save_at = now
         self._stop_seen_at: float | None = None
+        self._stop_shown = False
         self._under_way: dict[str, Future[Any]] = {}
 
     def tick(self, now: float) -> None:
-        """Do what is due."""
+        """Do what is due; the lease and a stop first, whatever becomes of the rest."""
         if self.ended:
             return
+        if now >= self._renew_at and self._once("renew", self.writes.renew, self._renewed):
+            self._renew_at = now + conf.BEAT_SECONDS
+        if self.attempt.stop_reason is not None:
+            self._press(self.attempt.stop_reason, now)
         progress = self.writes.sample()
         if progress is not None:
             broadcast.send(self.writes.progress_events(progress))
@@ -61,10 +65,6 @@ class Tending:
             self._log_at = now + conf.LOG_SECONDS
         if self.writes.unsaved_progress and now >= self._save_at and self._once("save", self.writes.save_progress):
             self._save_at = now + conf.PROGRESS_SAVE_SECONDS
-        if now >= self._renew_at and self._once("renew", self.writes.renew, self._renewed):
-            self._renew_at = now + conf.BEAT_SECONDS
-        if self.attempt.stop_reason is not None:
-            self._press(self.attempt.stop_reason, now)
 
     def stop(self, reason: StopReason) -> None:
         """Ask the attempt to stop; the first reason stands, but a lost lease is above all."""
@@ -74,12 +74,13 @@ class Tending:
     def _press(self, reason: StopReason, now: float) -> None:
         if self._stop_seen_at is None:
             self._stop_seen_at = now
-            if reason is not StopReason.LEASE_LOST:
-                self._once("stopping", partial(self.writes.mark_stopping, reason))
-        elif self.attempt.interrupting:
-            interrupt.nudge(self.attempt)
-        elif now - self._stop_seen_at >= conf.STOP_RAISE_SECONDS and not self.attempt.reported:
+        if not self._stop_shown and reason is not StopReason.LEASE_LOST:
+            self._once("stopping", partial(self.writes.mark_stopping, reason), self._shown)
+        if now - self._stop_seen_at >= conf.STOP_RAISE_SECONDS:
             interrupt.interrupt(self.attempt)
+
+    def _shown(self, _job: Job | None) -> None:
+        self._stop_shown = True
 
     def _renewed(self, renewal: Renewal | None) -> None:
         if self.ended:
@@ -100,10 +101,13 @@ class Tending:
 
     def _written(self, then: Callable[[Any], None] | None, future: Future[Any]) -> None:
         error = future.exception()
-        if error is not None:  # tried again when it is next due; silence never stops a job
+        if error is None:
+            if then is not None:
+                then(future.result())
+        elif isinstance(error, AWAY):  # tried again when it is next due; silence never stops a job
             logger.debug("A write of job %d waits for the database: %s", self.attempt.id, error)
-        elif then is not None:
-            then(future.result())
+        else:
+            logger.error("A write of job %d failed", self.attempt.id, exc_info=error)
 
 
 class Agent:
@@ -124,7 +128,11 @@ class Agent:
         owner = f"{self.name}/{secrets.token_hex(8)}"
         give_up_at = time.monotonic() + CLAIM_PATIENCE_SECONDS
         claim = partial(transitions.claim, job_id, owner=owner, task=task)
-        job = self._database.insist(claim, give_up=lambda: time.monotonic() > give_up_at).result()
+        try:
+            job = self._database.insist(claim, give_up=lambda: time.monotonic() > give_up_at).result()
+        except AWAY:
+            logger.error("Job %d stays queued: the database did not answer for long", job_id)
+            return None
         if job is None:
             return None
         attempt = new_attempt(job)
@@ -135,26 +143,31 @@ class Agent:
         """Write how the attempt ended; returns when it is committed, or the lease is known to be lost."""
         tending = self._tended[job.id]
         tending.ended = True
-        writes = tending.writes
-        if isinstance(outcome, Stopped) and outcome.reason is StopReason.LEASE_LOST:
-            logger.warning("Job %d belongs to another worker by now; this attempt writes nothing", job.id)
+        # before the finish: a transaction that the job left open may lock the very row
+        interrupt.drop_connections(every=tending.attempt.raised)
         try:
-            return self._database.insist(partial(writes.finish, outcome), give_up=lambda: False).result()
+            finished = self._insist(partial(tending.writes.finish, outcome))
         except Exception as error:
-            return self._database.insist(partial(writes.finish_unstorable, error), give_up=lambda: False).result()
+            finished = self._insist(partial(tending.writes.finish_unstorable, error))
         finally:
             self._tended.pop(job.id, None)
+        if finished is None:
+            logger.warning("Job %d belongs to another worker by now; this attempt wrote nothing", job.id)
+        return finished
 
     def leave(self) -> None:
         """Say good-bye: the process ends in order."""
         self._leaving = True
+        self._database.submit(presence.leave, presence.WORKER, self.name)
+        self._database.close()  # while the loop can still cut off a call that hangs
         for loop in self._loops:
             loop.cancel()
-        self._database.submit(presence.leave, presence.WORKER, self.name)
-        self._database.close()
+
+    def _insist(self, call: Callable[[], Job | None]) -> Job | None:
+        return self._database.insist(call, give_up=lambda: False).result()
 
     async def _keep_ticking(self) -> None:
-        while not self._leaving:
+        while True:  # until cancelled: while the process leaves, its last words may hang too
             now = time.monotonic()
             for tending in list(self._tended.values()):
                 try:
@@ -165,10 +178,13 @@ class Agent:
             await asyncio.sleep(conf.PROGRESS_SECONDS)
 
     async def _be_present(self) -> None:
-        queues = sorted(current_app.amqp.queues.consume_from)
+        queues = sorted(publishing.celery_app().amqp.queues.consume_from)
         tasks = sorted(live_job.name for live_job in registry)
+        beat = partial(presence.beat, presence.WORKER, self.name, tasks=tasks, queues=queues)
+        last: Future[None] | None = None
         while not self._leaving:
-            self._database.submit(presence.beat, presence.WORKER, self.name, tasks=tasks, queues=queues)
+            if last is None or last.done():  # none in stock: a database that was away gets one, not a hundred
+                last = self._database.submit(beat)
             await asyncio.sleep(conf.BEAT_SECONDS)
 
     async def _listen(self) -> None:

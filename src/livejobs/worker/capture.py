@@ -1,37 +1,40 @@
-"""What a job prints or logs becomes its log: `print()`, stderr and the standard logging module."""
+"""What a job prints or logs becomes its log: `print()`, stderr and the standard logging module.
+
+While any job runs, one stream stands in for stdout and one for stderr, and one handler sits at the root logger. Each
+asks who is speaking: a job started inside a job, or two jobs in two threads, keep their lines apart.
+"""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import logging
+import os
+import sys
+import threading
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from livejobs.worker.context import Attempt, attempt_of, current_job
 
 # loggers that speak of the machinery, not of the job
-OWN_LOGGERS: Final = (
-    "livejobs",
-    "celery",
-    "kombu",
-    "amqp",
-    "redis",
-    "channels",
-    "channels_redis",
-    "asyncio",
-    "billiard",
+OWN_LOGGERS: Final = frozenset(
+    {"livejobs", "celery", "kombu", "amqp", "redis", "channels", "channels_redis", "asyncio", "billiard"}
 )
+OWN_THREADS: Final = "livejobs-"  # how the names of our threads begin
 _FORMAT: Final = logging.Formatter("%(message)s")
 
 
 class JobLogHandler(logging.Handler):
-    """Sends log records to the current job; records of the machinery and of other threads pass by."""
+    """Sends log records to the current job; records of the machinery pass by."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record, its traceback included, a line each."""
         attempt = attempt_of(current_job())
-        if attempt is None or record.name.split(".", 1)[0] in OWN_LOGGERS or record.threadName in MACHINERY:
+        if attempt is None or record.name.split(".", 1)[0] in OWN_LOGGERS:
+            return
+        if (record.threadName or "").startswith(OWN_THREADS):
             return
         try:
             for line in _FORMAT.format(record).splitlines() or [""]:
@@ -40,11 +43,69 @@ class JobLogHandler(logging.Handler):
             self.handleError(record)
 
 
-class JobStream(io.TextIOBase):
-    """A stdout or stderr that cuts what is written into lines of the job's log."""
+class LineCutter:
+    """Cuts the text that a job writes into lines of its log."""
 
     def __init__(self, attempt: Attempt, level: str) -> None:
         self._attempt, self._level, self._rest = attempt, level, ""
+        self._broken = False  # the line was too long and its first part is logged already
+        self._lock = threading.RLock()  # several threads of the job print at once; a signal handler may in between
+
+    def write(self, text: str) -> None:
+        """Log every complete line; a carriage return starts a line over, as a terminal does."""
+        with self._lock:
+            *lines, rest = (self._rest + text).split("\n")
+            for line in lines:
+                if line or not self._broken:
+                    self._attempt.write(self._level, _shown(line))
+                self._broken = False
+            if "\r" in rest[:-1]:  # a progress bar: only its last state counts
+                rest = _shown(rest) + ("\r" if rest.endswith("\r") else "")
+            self._rest = rest
+            if len(rest) > self._attempt.max_text:
+                self.finish()
+                self._broken = True
+
+    def finish(self) -> None:
+        """Log what was written without an end of line."""
+        with self._lock:
+            rest, self._rest = _shown(self._rest), ""
+            if rest:
+                self._attempt.write(self._level, rest)
+
+
+class JobOutput(io.TextIOBase):
+    """Stands in for stdout or stderr: what a job writes goes to its log, what others write goes where it went."""
+
+    def __init__(self, original: Any, level: str) -> None:
+        self.original, self.level = original, level
+        self._cutters: dict[Attempt, LineCutter] = {}
+        self._bytes = _Bytes(self)
+
+    def write(self, text: str) -> int:
+        """Write text; returns its length."""
+        attempt = attempt_of(current_job())
+        if attempt is None:
+            if self.original is not None:
+                self.original.write(text)
+        else:
+            cutter = self._cutters.get(attempt) or self._cutters.setdefault(attempt, LineCutter(attempt, self.level))
+            cutter.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what is not a job's; a job's lines go out by themselves."""
+        if self.original is not None and attempt_of(current_job()) is None:
+            self.original.flush()
+
+    def finish(self, attempt: Attempt) -> None:
+        """Log what an attempt wrote without an end of line; it writes no more."""
+        cutter = self._cutters.pop(attempt, None)
+        if cutter is not None:
+            cutter.finish()
+
+    def close(self) -> None:
+        """Nothing: a job must not close what the next one prints to."""
 
     def writable(self) -> bool:
         """Yes."""
@@ -55,38 +116,89 @@ class JobStream(io.TextIOBase):
         """UTF-8."""
         return "utf-8"
 
-    def write(self, text: str) -> int:
-        """Log every complete line; a carriage return starts a line over, as a terminal does."""
-        *lines, self._rest = (self._rest + text).split("\n")
-        for line in lines:
-            self._attempt.write(self._level, line.rstrip("\r").rsplit("\r", 1)[-1])
-        if len(self._rest) > self._attempt.max_text:
-            self.finish()
-        return len(text)
-
-    def finish(self) -> None:
-        """Log what was written without an end of line."""
-        rest, self._rest = self._rest.rstrip("\r").rsplit("\r", 1)[-1], ""
-        if rest:
-            self._attempt.write(self._level, rest)
+    @property
+    def buffer(self) -> io.RawIOBase:
+        """What `sys.stdout.buffer.write(b"…")` writes to."""
+        return self._bytes
 
 
-MACHINERY: Final = frozenset({"livejobs-outlet", "livejobs-publish", "livejobs-agent"})
+class _Bytes(io.RawIOBase):
+    def __init__(self, output: JobOutput) -> None:
+        self._output = output
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._output.write(self._decoder.decode(bytes(data)))
+        return len(data)
+
+    def close(self) -> None:
+        pass
+
+
+class _Capture:
+    """Puts the two streams and the handler in place for the first of the jobs that run, and back after the last."""
+
+    def __init__(self) -> None:
+        self._lock, self._jobs = threading.Lock(), 0
+        self._out, self._err = JobOutput(None, "info"), JobOutput(None, "warning")
+        self._handler = JobLogHandler()
+        self._quiet: list[tuple[logging.Handler, int]] = []
+        self._root_level = logging.NOTSET
+
+    def begin(self) -> None:
+        with self._lock:
+            self._jobs += 1
+            if self._jobs == 1:
+                self._out, self._err = JobOutput(sys.stdout, "info"), JobOutput(sys.stderr, "warning")
+                sys.stdout, sys.stderr = self._out, self._err
+                self._listen(logging.getLogger())
+
+    def end(self, attempt: Attempt) -> None:
+        with self._lock:
+            self._jobs -= 1
+            if self._jobs == 0:
+                sys.stdout, sys.stderr = self._out.original, self._err.original
+                self._unlisten(logging.getLogger())
+        self._out.finish(attempt)
+        self._err.finish(attempt)
+
+    def _listen(self, root: logging.Logger) -> None:
+        """Hear `logging.info()` even in a worker that logs warnings only, without making that worker's log longer."""
+        self._root_level, self._quiet = root.level, []
+        if root.level > logging.INFO:
+            self._quiet = [(handler, handler.level) for handler in root.handlers if handler.level < root.level]
+            for handler, _ in self._quiet:
+                handler.setLevel(root.level)
+            root.setLevel(logging.INFO)
+        root.addHandler(self._handler)
+
+    def _unlisten(self, root: logging.Logger) -> None:
+        root.removeHandler(self._handler)
+        if self._root_level > logging.INFO:
+            root.setLevel(self._root_level)
+        for handler, level in self._quiet:
+            handler.setLevel(level)
+
+
+_capture = _Capture()
 
 
 @contextlib.contextmanager
 def captured(attempt: Attempt) -> Iterator[None]:
     """Send what the job prints and logs to its log, until the block ends."""
-    out, err = JobStream(attempt, "info"), JobStream(attempt, "warning")
-    root, handler = logging.getLogger(), JobLogHandler()
-    root.addHandler(handler)
+    _capture.begin()
     try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            yield
+        yield
     finally:
-        root.removeHandler(handler)
-        out.finish()
-        err.finish()
+        _capture.end(attempt)
+
+
+def _shown(line: str) -> str:
+    """What a terminal would show of a line with carriage returns."""
+    return line.rstrip("\r").rsplit("\r", 1)[-1]
 
 
 def _level(number: int) -> str:
@@ -94,3 +206,10 @@ def _level(number: int) -> str:
         if number >= bound:
             return name
     return "debug"
+
+
+def _unlock_after_fork() -> None:
+    _capture._lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_unlock_after_fork)

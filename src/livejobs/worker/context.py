@@ -7,6 +7,8 @@ stand-in that does nothing, so functions stay testable.
 from __future__ import annotations
 
 import math
+import os
+import sys
 import threading
 import time
 from collections import deque
@@ -30,8 +32,8 @@ class Attempt:
     """
 
     __slots__ = (
-        "_lock", "began", "current", "id", "inside", "interrupting", "lines", "logged", "max_lines", "max_text",
-        "message", "number", "reported", "stop_reason", "task", "thread", "total",
+        "_lock", "began", "current", "id", "interrupting", "lines", "logged", "max_lines", "max_text",
+        "message", "number", "raised", "stop_reason", "task", "thread", "total",
     )  # fmt: skip
 
     def __init__(self, job_id: int, number: int, task: str, *, max_lines: int = 10_000, max_text: int = 8_192) -> None:
@@ -44,11 +46,10 @@ class Attempt:
         self.logged = 0
         self.max_lines, self.max_text = max_lines, max_text
         self.stop_reason: StopReason | None = None
-        self.inside = False  # the function is on the stack; only then may it be interrupted
-        self.interrupting = False
-        self.reported = False
+        self.interrupting = False  # the agent tries to interrupt the function
+        self.raised = False  # the function saw `JobStopped`, by looking up or by a signal
         self.thread = threading.get_ident()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler of the job may log in the middle of a line
 
     def write(self, level: str, text: str) -> None:
         """Add a line of log; past the bound one line says so and the rest is dropped."""
@@ -63,10 +64,12 @@ class Attempt:
             self.lines.append((time.monotonic() - self.began, level, text))
 
     def check(self) -> None:
-        """Raise if the attempt has to stop."""
-        if self.stop_reason is not None:
-            self.reported = True
-            raise JobStopped(self.stop_reason)
+        """Raise if the attempt has to stop. Not while that passes already: clean-up may report progress."""
+        if self.stop_reason is None or isinstance(sys.exc_info()[1], JobStopped):
+            return
+        if threading.get_ident() == self.thread:  # in a thread of the job it ends that thread only
+            self.raised = True
+        raise JobStopped(self.stop_reason)
 
 
 class CurrentJob:
@@ -96,8 +99,7 @@ class CurrentJob:
         :raises ValueError: a number that is not finite.
         :raises JobStopped: the job was cancelled or has to stop.
         """
-        if not math.isfinite(current) or (total is not None and not math.isfinite(total)):
-            raise ValueError("progress needs finite numbers")
+        current, total = _number(current), None if total is None else _number(total)
         attempt = self._attempt
         if attempt is None:
             return
@@ -112,13 +114,15 @@ class CurrentJob:
         """Go through `items` and count them as progress; stop between two of them if the job has to.
 
         :param total: how many there are, when `items` cannot say so itself.
+        :raises ValueError: a total that is not finite.
         :raises JobStopped: the job was cancelled or has to stop.
         """
+        total = _length(items) if total is None else _number(total)
         attempt = self._attempt
         if attempt is None:
             yield from items
             return
-        attempt.total = _length(items) if total is None else total
+        attempt.total = total
         attempt.current = 0
         for done, item in enumerate(items, 1):
             if attempt.stop_reason is not None:
@@ -184,3 +188,21 @@ def _length(items: object) -> int | None:
         return len(items)  # type: ignore[arg-type]
     except TypeError:
         return None
+
+
+def _number(value: float) -> float:
+    """Make a plain number of what a job calls one (Decimal, numpy …): the row and the wire take no other."""
+    number = float(value)  # OverflowError is an ArithmeticError that the job sees, as for any number too large
+    if not math.isfinite(number):
+        raise ValueError("progress needs finite numbers")
+    return int(value) if isinstance(value, int) else number
+
+
+def _forget_after_fork() -> None:
+    """In a process that a job forks, its prints and its progress go nowhere: the job is its parent's."""
+    for job in _running:
+        job._attempt = None
+    _running.clear()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

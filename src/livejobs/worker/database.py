@@ -12,12 +12,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
 
-from django.db import InterfaceError, OperationalError, connections
+from django.db import InterfaceError, InternalError, OperationalError, connections
 
 from livejobs.conf import conf
 
@@ -26,7 +26,10 @@ logger = logging.getLogger("livejobs.worker")
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# What says that the database cannot take a write now. InternalError: a standby that answers in the primary's place.
+AWAY: Final = (OperationalError, InterfaceError, InternalError)
 CALL_SECONDS: Final = 4.0  # design: calls end after 4 s and reconnect
+CLOSE_SECONDS: Final = 2.0  # how long a worker child that ends waits for its last words
 BACKOFF_SECONDS: Final = (0.1, 2.0)
 
 
@@ -37,18 +40,19 @@ class AgentDatabase:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="livejobs-agent-database")
         self._prepared: Any = None
         self._since: float | None = None
+        self._closing = threading.Event()
         self.down = False
 
     def submit(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run a call once; its error is the future's."""
-        return self._pool.submit(self._once, partial(call, *args, **kwargs))
+        return self._submit(self._once, partial(call, *args, **kwargs))
 
     def insist(self, call: Callable[[], T], *, give_up: Callable[[], bool]) -> Future[T]:
         """Run a call until the database takes it.
 
         :param give_up: asked after each failure; true ends the tries with the last error.
         """
-        return self._pool.submit(self._until_done, call, give_up)
+        return self._submit(self._until_done, call, give_up)
 
     def cut_off_hung_call(self) -> None:
         """End a call that is over its time by closing the socket under it. Called from the agent's loop."""
@@ -61,22 +65,32 @@ class AgentDatabase:
                 line.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Close the connection and end the thread; waits for what was submitted."""
-        self._pool.submit(connections.close_all)
-        self._pool.shutdown(wait=True)
+        """Close the connection and end the thread; waits a little for what was submitted."""
+        self._closing.set()
+        last = self._submit(connections.close_all)
+        self._pool.shutdown(wait=False)
+        wait([last], CLOSE_SECONDS)
+
+    def _submit(self, call: Callable[..., T], *args: Any) -> Future[T]:
+        try:
+            return self._pool.submit(call, *args)
+        except RuntimeError as error:  # closed: the process ends
+            refused: Future[T] = Future()
+            refused.set_exception(InterfaceError(str(error)))
+            return refused
 
     def _until_done(self, call: Callable[[], T], give_up: Callable[[], bool]) -> T:
         delay, longest = BACKOFF_SECONDS
         while True:
             try:
                 return self._once(call)
-            except (OperationalError, InterfaceError) as error:
+            except AWAY as error:
                 if not self.down:
                     logger.warning("The database does not answer (%s); trying until it does", str(error).strip())
                 self.down = True
-                if give_up():
+                if give_up() or self._closing.is_set():
                     raise
-            threading.Event().wait(delay)
+            self._closing.wait(delay)
             delay = min(delay * 2, longest)
 
     def _once(self, call: Callable[[], T]) -> T:
@@ -84,7 +98,7 @@ class AgentDatabase:
         try:
             self._prepare()
             answer = call()
-        except (OperationalError, InterfaceError):
+        except AWAY:
             self._prepared = None
             with suppress(Exception):
                 connections[conf.DATABASE].close()
@@ -97,11 +111,14 @@ class AgentDatabase:
         return answer
 
     def _prepare(self) -> None:
-        """Bound every statement on a new connection."""
-        wrapper = connections[conf.DATABASE]
+        """Have a connection that is bounded in everything it does."""
+        alias = conf.DATABASE
+        wrapper = connections[alias]
         if wrapper.connection is not None and wrapper.connection is self._prepared:
             return
         wrapper.close()
+        wrapper = connections[alias] = connections.create_connection(alias)
+        wrapper.settings_dict = _bounded(wrapper.settings_dict, wrapper.vendor)
         wrapper.ensure_connection()
         milliseconds = int(CALL_SECONDS * 1000)
         with wrapper.cursor() as cursor:
@@ -110,3 +127,14 @@ class AgentDatabase:
             elif wrapper.vendor == "sqlite":
                 cursor.execute(f"PRAGMA busy_timeout = {milliseconds}")
         self._prepared = wrapper.connection
+
+
+def _bounded(settings: dict[str, Any], vendor: str) -> dict[str, Any]:
+    """The host's settings for a connection that is kept and must not hang while it is made."""
+    options = dict(settings.get("OPTIONS") or {})
+    if vendor == "postgresql":
+        options.pop("pool", None)  # kept for the life of the process: a pool would only lose a place
+        options["connect_timeout"] = int(CALL_SECONDS)
+    elif vendor == "sqlite":
+        options["timeout"] = CALL_SECONDS  # of the statements that open it (WAL) too
+    return {**settings, "OPTIONS": options}

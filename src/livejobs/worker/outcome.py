@@ -9,6 +9,7 @@ from typing import Any, Final
 from livejobs.states import ErrorReason, StopReason
 from livejobs.texts import clean, cut
 
+TYPE_MAX: Final = 255  # characters of an error's type
 MESSAGE_MAX: Final = 2_000  # characters of an error message
 TRACEBACK_MAX: Final = 60_000  # characters of a traceback
 
@@ -41,7 +42,7 @@ def failure(reason: ErrorReason, error: BaseException) -> dict[str, Any]:
     """Describe an exception for the row: reason, type, message, and the traceback for staff."""
     return {
         "reason": reason.value,
-        "type": type(error).__name__,
+        "type": cut(clean(type(error).__name__), TYPE_MAX),
         "message": cut(clean(_message(error)), MESSAGE_MAX),
         "traceback": clean(_traceback(error))[-TRACEBACK_MAX:],
     }
@@ -50,7 +51,7 @@ def failure(reason: ErrorReason, error: BaseException) -> dict[str, Any]:
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:
+    except BaseException:  # the author's __str__ may do anything; it must not keep the job from its end
         return "(its message cannot be shown)"
 
 
@@ -61,5 +62,5 @@ def _traceback(error: BaseException) -> str:
         trace = trace.tb_next
     try:
         return "".join(traceback.format_exception(type(error), error, trace or error.__traceback__))
-    except Exception:
+    except BaseException:
         return ""

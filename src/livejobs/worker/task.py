@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
@@ -11,13 +12,14 @@ from celery import Task
 from livejobs import presence, publishing, transitions
 from livejobs.conf import conf
 from livejobs.definitions import LiveJob
-from livejobs.errors import InvalidError, JobStopped, ResultError, UnsupportedError
+from livejobs.errors import JobStopped, UnsupportedError
 from livejobs.models import Job
 from livejobs.states import ErrorReason, State
 from livejobs.worker import interrupt
 from livejobs.worker.agent import agent, new_attempt
 from livejobs.worker.capture import captured
-from livejobs.worker.context import Attempt, running
+from livejobs.worker.context import Attempt, current_job, running
+from livejobs.worker.database import AWAY
 from livejobs.worker.outcome import Failed, Outcome, Stopped, Succeeded, failure
 from livejobs.worker.writes import AttemptWrites
 
@@ -56,8 +58,9 @@ class LiveTask(TaskBase):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the job the message names; without our header this is a direct call of the function."""
-        job_id = self.request.get(publishing.HEADER)
-        if job_id is None:
+        # a worker puts a message's headers beside the rest of the request, Celery's eager mode below `headers`
+        job_id = self.request.get(publishing.HEADER) or (self.request.headers or {}).get(publishing.HEADER)
+        if job_id is None or str(current_job().id) == job_id:  # the second: a job that calls its own task object
             return self.live_job.func(*args, **kwargs)
         keeper = Inline() if self.request.is_eager else agent()
         state = run(keeper, self.live_job, int(job_id))
@@ -78,33 +81,41 @@ def run(keeper: Keeper, live_job: LiveJob[..., Any], job_id: int) -> State | Non
     if claimed is None:
         return None
     job, attempt = claimed
+    pid = os.getpid()
     outcome = perform(live_job, job, attempt)
+    if os.getpid() != pid:
+        os._exit(0)  # the function forked, and its child came back here: the job and the worker are its parent's
     finished = keeper.finish(job, outcome)
     return State(finished.state) if finished else None
 
 
 def perform(live_job: LiveJob[..., Any], job: Job, attempt: Attempt) -> Outcome:
-    """Run the function and say how it ended. Whatever the function raises is an outcome, not an error of ours."""
+    """Run the function and say how it ended.
+
+    Whatever is raised is an outcome: an exception that came out of here would leave a job that nobody finishes, with a
+    lease that is renewed for ever.
+    """
     try:
         arguments = live_job.arguments(job.params)
-    except InvalidError as error:
+    except BaseException as error:
         return Failed(failure(ErrorReason.PARAMS, error))
     try:
-        with captured(attempt), running(attempt), interrupt.interruptible(attempt):
-            value = live_job.func(**arguments)
-    except JobStopped as stop:
-        return Stopped(attempt.stop_reason or stop.reason)
+        with captured(attempt), running(attempt):
+            value = interrupt.call(attempt, live_job.func, arguments)
     except BaseException as error:
-        if attempt.stop_reason is not None and attempt.reported:
-            return Stopped(attempt.stop_reason)  # what the job's clean-up made of the stop
-        return Failed(failure(ErrorReason.EXCEPTION, error))
-    finally:
-        if attempt.reported:
-            interrupt.drop_connections()
+        return _raised(attempt, error)
     try:
         return Succeeded(live_job.dump_result(value, max_bytes=conf.MAX_RESULT_BYTES))
-    except ResultError as error:
+    except BaseException as error:
         return Failed(failure(ErrorReason.RESULT, error))
+
+
+def _raised(attempt: Attempt, error: BaseException) -> Outcome:
+    if isinstance(error, JobStopped):
+        return Stopped(attempt.stop_reason or error.reason)
+    if attempt.stop_reason is not None and (attempt.raised or attempt.interrupting):
+        return Stopped(attempt.stop_reason)  # what the job's clean-up, or an interrupted query, made of the stop
+    return Failed(failure(ErrorReason.EXCEPTION, error))
 
 
 class Inline:
@@ -122,4 +133,9 @@ class Inline:
 
     def finish(self, job: Job, outcome: Outcome) -> Job | None:
         """Write how it ended on the caller's connection."""
-        return self._writes.finish(outcome)
+        try:
+            return self._writes.finish(outcome)
+        except AWAY:
+            raise
+        except Exception as error:
+            return self._writes.finish_unstorable(error)

@@ -16,6 +16,7 @@ from livejobs.states import ErrorReason, StopReason
 from livejobs.texts import clean
 from livejobs.transitions import Lease, Line, Renewal
 from livejobs.worker.context import Attempt
+from livejobs.worker.database import AWAY
 from livejobs.worker.outcome import Failed, Outcome, Stopped, Succeeded, failure
 
 logger = logging.getLogger("livejobs.worker")
@@ -87,7 +88,7 @@ class AttemptWrites:
 
     def finish(self, outcome: Outcome) -> Job | None:
         """Write how the attempt ended, once; None when the lease was lost."""
-        self.flush_log()
+        self._flush_last()
         self.sample()
         match outcome:
             case Succeeded(result):
@@ -109,6 +110,17 @@ class AttemptWrites:
         """Write a failure in place of a result the database would not take."""
         logger.exception("The result of job %d could not be stored", self.lease.job_id)
         return transitions.fail(self.lease, failure(ErrorReason.RESULT, error), self._progress)
+
+    def _flush_last(self) -> None:
+        """Store the last lines before the finish; lines the database refuses must not keep a job from its end."""
+        try:
+            self.flush_log()
+        except AWAY:
+            raise
+        except Exception:
+            logger.exception("Lines of the log of job %d could not be stored", self.lease.job_id)
+            self.attempt.lines.clear()
+            self._batch = []
 
     def _take_batch(self) -> None:
         lines, seq = self.attempt.lines, self._seq

@@ -1,0 +1,171 @@
+"""What a job prints or logs becomes its log."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+
+import pytest
+
+from livejobs.worker.capture import LineCutter, captured
+from livejobs.worker.context import Attempt, running
+
+
+@pytest.fixture
+def attempt() -> Attempt:
+    return Attempt(7, 1, "tests.task", max_text=100)
+
+
+def lines(attempt: Attempt) -> list[tuple[str, str]]:
+    return [(level, text) for _, level, text in attempt.lines]
+
+
+def texts(attempt: Attempt) -> list[str]:
+    return [text for _, _, text in attempt.lines]
+
+
+@pytest.mark.parametrize(
+    ("writes", "expected"),
+    [
+        (["one\ntwo\n"], ["one", "two"]),
+        (["o", "n", "e", "\n"], ["one"]),
+        (["one"], ["one"]),
+        (["\n"], [""]),
+        (["one\r\n"], ["one"]),
+        (["one\r", "\n"], ["one"]),
+        (["1 %\r", "2 %\r", "3 %\n"], ["3 %"]),
+        (["\r1 %", "\r2 %", "\r3 %"], ["3 %"]),
+        (["1 %\r", "2 %\r"], ["2 %"]),
+        (["x" * 250, "\n", "next\n"], ["x" * 99 + "…", "next"]),
+        (["x" * 250, "\n", "\n"], ["x" * 99 + "…", ""]),
+        (["x" * 250, "rest\n"], ["x" * 99 + "…", "rest"]),
+        ([], []),
+    ],
+)
+def test_text_is_cut_into_lines(attempt, writes, expected):
+    cutter = LineCutter(attempt, "info")
+    for text in writes:
+        cutter.write(text)
+    cutter.finish()
+    assert texts(attempt) == expected
+
+
+def test_a_progress_bar_costs_no_memory(attempt):
+    cutter = LineCutter(attempt, "info")
+    for number in range(10_000):
+        cutter.write(f"\r{number} of 10000")
+    assert len(cutter._rest) < 100
+    assert not attempt.lines
+
+
+def test_streams_and_loggers_write_to_the_log(attempt):
+    before = sys.stdout, sys.stderr, list(logging.getLogger().handlers), logging.getLogger().level
+    with captured(attempt), running(attempt):
+        print("printed")
+        print("warned", file=sys.stderr)
+        logging.getLogger("library").critical("logged %d", 3)
+        sys.stdout.buffer.write("é".encode()[:1])
+        sys.stdout.buffer.write("é\n".encode()[1:])
+        print("rest", end="", flush=True)
+    after = sys.stdout, sys.stderr, list(logging.getLogger().handlers), logging.getLogger().level
+    assert lines(attempt) == [
+        ("info", "printed"), ("warning", "warned"), ("critical", "logged 3"), ("info", "é"), ("info", "rest"),
+    ]  # fmt: skip
+    assert after == before
+
+
+def test_info_is_heard_where_the_process_logs_warnings_only(attempt, caplog):
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.WARNING)
+    shown: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: shown.append(record.getMessage())  # type: ignore[method-assign]
+    root.addHandler(handler)
+    try:
+        with captured(attempt), running(attempt):
+            logging.info("for the job")
+            logging.debug("for nobody")
+            logging.warning("for both")
+        logging.info("for nobody")
+        assert root.level == logging.WARNING
+        assert handler.level == logging.NOTSET
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+    assert texts(attempt) == ["for the job", "for both"]
+    assert shown == ["for both"]
+
+
+def test_the_machinery_is_not_captured(attempt):
+    with captured(attempt), running(attempt):
+        logging.getLogger("livejobs.worker").error("ours")
+        logging.getLogger("celery.task").error("Celery's")
+        thread = threading.Thread(target=logging.error, args=("from our thread",), name="livejobs-outlet")
+        thread.start()
+        thread.join()
+    assert texts(attempt) == []
+
+
+def test_a_traceback_is_a_line_each(attempt):
+    with captured(attempt), running(attempt):
+        try:
+            raise ValueError("bad row")
+        except ValueError:
+            logging.exception("caught")
+    assert texts(attempt)[0] == "caught"
+    assert texts(attempt)[-1] == "ValueError: bad row"
+
+
+def test_a_job_inside_a_job_has_a_log_of_its_own(attempt):
+    inner = Attempt(8, 1, "tests.inner")
+    with captured(attempt), running(attempt):
+        print("outer ", end="")
+        with captured(inner), running(inner):
+            print("inner")
+            logging.warning("logged once")
+        print("again")
+    assert texts(attempt) == ["outer again"]
+    assert texts(inner) == ["inner", "logged once"]
+
+
+def test_what_others_print_goes_where_it_went(attempt, capsys):
+    def other():
+        print("from elsewhere", flush=True)
+
+    with captured(attempt), running(attempt), captured(attempt), running(Attempt(8, 1, "tests.other")):
+        thread = threading.Thread(target=other)  # with two jobs at once it belongs to neither
+        thread.start()
+        thread.join()
+    assert texts(attempt) == []
+    assert capsys.readouterr().out == "from elsewhere\n"
+
+
+def test_a_job_that_takes_or_closes_stdout_harms_nobody(attempt):
+    before = sys.stdout
+    with captured(attempt), running(attempt):
+        sys.stdout.close()
+        print("still", flush=True)
+        sys.stdout = None
+    assert sys.stdout is before
+    assert texts(attempt) == ["still"]
+
+
+def test_what_a_record_cannot_format_is_reported_and_harmless(attempt, monkeypatch):
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    with captured(attempt), running(attempt):
+        logging.getLogger("library").error("%d", "no number")
+        print("goes on")
+    assert texts(attempt)[-1] == "goes on"
+
+
+@pytest.mark.parametrize(
+    ("number", "level"), [(5, "debug"), (10, "debug"), (20, "info"), (25, "info"), (60, "critical")]
+)
+def test_levels_between_ours_become_the_lower_one(attempt, number, level):
+    logger = logging.getLogger("library.levels")
+    logger.setLevel(1)
+    with captured(attempt), running(attempt):
+        logger.log(number, "text")
+    assert lines(attempt) == [(level, "text")]
