@@ -19,11 +19,13 @@ class LivejobsConfig(AppConfig):
     def ready(self) -> None:
         """Connect the rooms: definitions to Celery, Celery's worker to the agent, signals to the log."""
         from celery.signals import worker_process_init, worker_process_shutdown
+        from django.utils.translation import gettext
 
-        from livejobs import actions, checks, journal  # noqa: F401 - importing registers the checks
+        from livejobs import actions, checks, journal, refusals  # noqa: F401 - importing registers the checks
         from livejobs.definitions import registry
         from livejobs.worker.agent import end_agent, start_agent
 
+        refusals.translate_with(gettext)
         registry.starter = actions.start
         registry.subscribe(register_task)
         autodiscover_modules("tasks")

@@ -19,7 +19,8 @@ from livejobs.texts import is_clean
 _ISO_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _NUMERIC: Final = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})
 _TEXTUAL: Final = frozenset({"minLength", "maxLength", "pattern"})
-# pydantic leaves a constraint that does not fit the type in the schema, under its Python name, and fails at the first value
+# pydantic leaves a constraint that does not fit the type in the schema, under its Python name, and fails at the first
+# value
 CONSTRAINTS: Final = _NUMERIC | _TEXTUAL | {
     "ge", "gt", "le", "lt", "multiple_of", "min_length", "max_length", "allow_inf_nan", "max_digits", "decimal_places",
 }  # fmt: skip
@@ -98,7 +99,7 @@ def of_type(core: Any, metadata: Iterable[Any]) -> Kind | None:
     """The kind of a plain type; None when it is no type that a form can ask for."""
     if core is str and any(isinstance(item, Textarea) for item in metadata):
         return _AREA
-    return _KINDS.get(core)
+    return _KINDS.get(core) if isinstance(core, type) else None
 
 
 _JSON_TYPES: Final[dict[frozenset[type], str]] = {

@@ -28,9 +28,9 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, TypeAlias, Union, get_args, get_origin
 
 import orjson
-from pydantic import AfterValidator, BeforeValidator, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, StringConstraints, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined, SchemaError
+from pydantic_core import PydanticUndefined
 
 from livejobs import kinds
 from livejobs.refusals import RefusedError, from_pydantic
@@ -95,13 +95,14 @@ class Annotation:
                 raise UnsuitableError("has a default or an alias inside Field(); give the default with `=`")
         # ours outermost: they see the value first, and the result last
         checks = (AfterValidator(self.kind.after), BeforeValidator(self.kind.before))
-        whole: Any = Annotated[(self.core, *self.metadata, *checks)]  # type: ignore[valid-type]
+        whole: Any = Annotated[(self.core, *self.metadata, *checks)]
         return TypeAdapter(whole, config={"allow_inf_nan": False})
 
     def schema(self, adapter: TypeAdapter[Any], name: str) -> dict[str, Any]:
         """Build the JSON Schema property, all but the default."""
         found = {key: value for key, value in adapter.json_schema().items() if key not in _OURS}
-        if misfits := sorted((found.keys() & kinds.CONSTRAINTS) - self.kind.constraints):
+        given = found.keys() | ({"pattern"} if self._has_pattern() else set())
+        if misfits := sorted((given & kinds.CONSTRAINTS) - self.kind.constraints):
             raise UnsuitableError(f"has the constraint {misfits[0]}, which does not fit {_spelled(self.core)}")
         schema: dict[str, Any] = {"type": [self.kind.json_type, "null"] if self.nullable else self.kind.json_type}
         if self.kind.format:
@@ -114,6 +115,12 @@ class Annotation:
             schema["description"] = inspect.cleandoc(description)
         orjson.dumps(schema)  # what an author put into json_schema_extra may be no JSON
         return schema
+
+    def _has_pattern(self) -> bool:
+        """Whether a pattern was given: where it does not fit, pydantic leaves it out of the schema, and fails later."""
+        inside = [part for item in self.metadata if isinstance(item, FieldInfo) for part in item.metadata]
+        said = [*inside, *(item for item in self.metadata if isinstance(item, StringConstraints))]
+        return any(getattr(part, "pattern", None) is not None for part in said)
 
 
 def _unwrap(annotation: Any) -> tuple[Any, bool, tuple[Any, ...]]:
@@ -174,7 +181,9 @@ class Parameter:
         try:
             adapter = read.adapter()
             schema = read.schema(adapter, name)
-        except (SchemaError, PydanticUserError, TypeError) as error:
+        except UnsuitableError:
+            raise
+        except Exception as error:  # pydantic's own, and whatever the author's code in Field() raises
             raise UnsuitableError(f"has annotations that do not work: {_one_line(error)}") from error
         parameter = cls(name, schema, adapter, read.nullable, read.nullable and read.core is not str, default)
         if default is not _MISSING:

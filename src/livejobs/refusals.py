@@ -89,7 +89,7 @@ def from_pydantic(error: ValidationError) -> str:
     if found["type"] == OWN:
         return str(context["sentence"])
     if found["type"] in ("value_error", "assertion_error"):  # raised by a validator of the job's author
-        return sentence(str(context["error"])) or sentence(found["msg"])
+        return sentence(str(context["error"])) or _("Not right.")
     if found["type"] == "string_too_short" and context["min_length"] == 1:
         return _("Must not be empty.")
     template = _templates().get(found["type"])

@@ -67,7 +67,7 @@ def _plain(value: Any, path: str, depth: int) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in fields(value)}
     elif isinstance(value, BaseModel):
-        value = value.model_dump()
+        return _plain(value.model_dump(), path, depth + 1)  # that of a RootModel may be anything
     if isinstance(value, Mapping):
         return _object(value, path, depth)
     raise _NotJSONError(f"{path} is {_described(value)}")
@@ -113,7 +113,8 @@ def _number(value: float, path: str, depth: int) -> float:
 
 
 def _written(value: Any, path: str, depth: int) -> str:
-    return clean(str(to_jsonable_python(value)))
+    # pydantic knows the paths of this system only, not a PurePath
+    return clean(str(value if isinstance(value, PurePath) else to_jsonable_python(value)))
 
 
 # in this order: a member of an IntEnum is an int too, a datetime is a date

@@ -143,7 +143,7 @@ def place(func: Any) -> str:
 def refuse(func: Any, reason: str) -> DefinitionError:
     """Build the one sentence that says why this function cannot be a live job."""
     name = getattr(func, "__name__", None) or type(func).__name__
-    return DefinitionError(f"{place(func)}: {name} cannot be a live job: {reason}.")
+    return DefinitionError(f"{place(func)}: {name} cannot be a live job: {reason.rstrip('.')}.")
 
 
 def _check_function(func: Any) -> None:

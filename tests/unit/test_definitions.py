@@ -279,7 +279,7 @@ def test_apply_async_is_celerys_other_convention(started):
 @pytest.mark.parametrize("option", ["countdown", "eta", "link", "expires", "retry", "task_id", "priority"])
 def test_apply_async_refuses_what_it_would_not_do(option, started):
     with pytest.raises(UnsupportedError, match=rf"export\.apply_async\({option}=\.\.\.\) is not supported; .+\.$"):
-        LiveJob(export).apply_async(kwargs={}, **{option: 1})
+        LiveJob(export).apply_async(None, {}, **{option: 1})
     assert started == []
 
 
@@ -290,9 +290,7 @@ def test_apply_async_refuses_what_is_no_queue(queue, started):
     assert started == []
 
 
-@pytest.mark.parametrize(
-    "method", ["s", "si", "signature", "subtask", "map", "starmap", "chunks", "retry", "apply"]
-)
+@pytest.mark.parametrize("method", ["s", "si", "signature", "subtask", "map", "starmap", "chunks", "retry", "apply"])
 def test_celerys_other_methods_say_what_to_do_instead(method):
     with pytest.raises(UnsupportedError, match=rf"^export\.{method}\(\) .+\.$"):
         getattr(LiveJob(export), method)(1, two=2)
@@ -311,7 +309,7 @@ def test_more_or_doubled_arguments_are_refused(started):
 def test_without_an_app_to_run_it_a_start_says_what_is_needed(monkeypatch):
     monkeypatch.setattr(registry, "starter", None)
 
-    with pytest.raises(LivejobsError, match="needs a running Django app with livejobs in INSTALLED_APPS, or `livejobs up`"):
+    with pytest.raises(LivejobsError, match=r"needs a running Django app .+, or `livejobs up`"):
         kept.delay()
 
 
@@ -359,7 +357,7 @@ class TestOnADatabase:
         from livejobs.models import Job
 
         for start in (
-            lambda: kept.delay(n="many"),
+            lambda: kept.delay(n="many"),  # type: ignore[arg-type]
             lambda: kept.apply_async(kwargs={"n": "many"}),
             lambda: livejobs.start(kept, {"n": "many"}),
         ):
@@ -442,7 +440,7 @@ def test_typing_survives_the_decorator(tmp_path):
         cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
 
-    said = {}
+    said: dict[int, str] = {}
     for number, kind, text in re.findall(r"^typed\.py:(\d+): (error|note): (.*)$", done.stdout, re.MULTILINE):
         said.setdefault(int(number), f"{kind}: {text}")
     assert said.pop(14) == 'note: Revealed type is "int"', done.stdout

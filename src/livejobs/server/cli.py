@@ -11,6 +11,7 @@ import typer
 
 import livejobs
 from livejobs.errors import LivejobsError
+from livejobs.protocol import sentence
 from livejobs.server.environment import DEFAULT_DATA, DEFAULT_HOST, DEFAULT_PORT, SETTINGS_MODULE, default_workers
 from livejobs.server.failures import StartError
 
@@ -129,12 +130,12 @@ def _run(arguments: list[str] | None) -> int:
         describe = getattr(error, "format_message", None)
         if describe is None:
             raise
-        return _fail(describe(), getattr(error, "exit_code", 2)) if describe() else 2
+        return _fail(sentence(describe()), getattr(error, "exit_code", 2)) if describe() else 2
     return result if isinstance(result, int) else 0
 
 
-def _fail(sentence: str, code: int) -> int:
-    sys.stderr.write(f"livejobs: {sentence}\n")
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write(f"livejobs: {message}\n")
     return code
 
 

@@ -46,15 +46,16 @@ def configuration(url: str, data: Path) -> dict[str, Any]:
     if not name:
         raise StartError("DATABASE_URL must end with the name of a database.")
     options: dict[str, Any] = dict(parse_qsl(parts.query))
-    # a socket's folder cannot stand where a host name does: postgresql:///name?host=/run/postgresql
-    host = options.pop("host", None) or unquote(parts.hostname or "")
+    # taken out in any case: Django gives each of them to the driver itself
+    host, user, password, number = (options.pop(key, "") for key in ("host", "user", "password", "port"))
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": name,
-        "USER": unquote(parts.username or options.pop("user", "")),
-        "PASSWORD": unquote(parts.password or options.pop("password", "")),
-        "HOST": host,
-        "PORT": str(port or options.pop("port", "")),
+        "USER": unquote(parts.username or "") or user,
+        "PASSWORD": unquote(parts.password or "") or password,
+        # a socket's folder cannot stand where a host name does: postgresql:///name?host=/run/postgresql
+        "HOST": host or unquote(parts.hostname or ""),
+        "PORT": str(port or number),
         "OPTIONS": {"connect_timeout": CONNECT_SECONDS, **options},
         # Under ASGI each request has a thread of its own, and a connection kept there would leak. Our own threads
         # keep theirs themselves.

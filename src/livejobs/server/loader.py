@@ -58,7 +58,8 @@ def load(tasks: str) -> tuple[LiveJob[..., Any], ...]:
 
 def is_path(tasks: str) -> bool:
     """Say whether this means a file; else it is a dotted module."""
-    return tasks.endswith(".py") or os.sep in tasks or os.path.exists(tasks)
+    package = os.path.isfile(os.path.join(tasks, "__init__.py"))
+    return tasks.endswith(".py") or os.sep in tasks or (os.path.exists(tasks) and not package)
 
 
 def shown(path: str | os.PathLike[str]) -> str:
@@ -88,7 +89,7 @@ def _load_file(given: Path) -> ModuleType:
     # before it runs: dataclasses and pickle look their module up by name, and a neighbour may import it in turn
     sys.modules[name] = module
     try:
-        _run(lambda: loader.exec_module(module), path.parent)
+        _run(lambda: loader.exec_module(module), path.parent, shown(path))
     except LoadError:
         sys.modules.pop(name, None)
         raise
@@ -100,7 +101,7 @@ def _load_module(name: str) -> ModuleType:
         raise LoadError(f"There is no file or module {name}.")
     _append_to_path(Path.cwd())
     try:
-        return _run(lambda: importlib.import_module(name), Path.cwd())
+        return _run(lambda: importlib.import_module(name), Path.cwd(), name)
     except _MissingError as error:
         if error.name and f"{name}.".startswith(f"{error.name}."):
             raise LoadError(f"There is no file or module {name}.") from None
@@ -145,10 +146,11 @@ class _MissingError(LoadError):
     name: str | None = None
 
 
-def _run(run: Callable[[], T], folder: Path) -> T:
+def _run(run: Callable[[], T], folder: Path, whole: str) -> T:
     """Run somebody's code; whatever it raises becomes one sentence.
 
     :param folder: where the author's files are.
+    :param whole: what to name where no line of theirs led to it.
     :raises LoadError: it did not come to its end.
     """
     try:
@@ -156,32 +158,26 @@ def _run(run: Callable[[], T], folder: Path) -> T:
     except DefinitionError as error:
         raise LoadError(error.message) from error
     except SyntaxError as error:
-        raise LoadError(_syntax(error, folder)) from error
+        where = f"{shown(error.filename)}:{error.lineno or 1}" if error.filename else _place(error, folder) or whole
+        raise LoadError(f"{where} has a syntax error: {_one_line(error.msg) or 'it cannot be read'}.") from error
     except ModuleNotFoundError as error:
-        missing = _MissingError(_raised(error, folder))
+        missing = _MissingError(_raised(error, _place(error, folder) or whole))
         missing.name = error.name
         raise missing from error
     except (Exception, SystemExit) as error:  # a script may end itself with sys.exit()
-        raise LoadError(_raised(error, folder)) from error
+        raise LoadError(_raised(error, _place(error, folder) or whole)) from error
 
 
-def _syntax(error: SyntaxError, folder: Path) -> str:
-    where = f"{shown(error.filename)}:{error.lineno or 1}" if error.filename else _place(error, folder)
-    return f"{where} has a syntax error: {_one_line(error.msg or 'it cannot be read')}."
-
-
-def _raised(error: BaseException, folder: Path) -> str:
+def _raised(error: BaseException, where: str) -> str:
     message = _one_line(_text(error))
-    return (
-        f"{_place(error, folder)} raised {type(error).__name__} while it was loaded{f': {message}' if message else ''}."
-    )
+    return f"{where} raised {type(error).__name__} while it was loaded{f': {message}' if message else ''}."
 
 
 def _place(error: BaseException, folder: Path) -> str:
-    """Return the author's line that led to an exception, as `file:line`."""
+    """Return the author's line that led to an exception, as `file:line`, or nothing."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if _is_own(frame.filename, folder)]
-    return f"{shown(own[-1].filename)}:{own[-1].lineno}" if own else shown(folder)
+    return f"{shown(own[-1].filename)}:{own[-1].lineno}" if own else ""
 
 
 def _is_own(file: str, folder: Path) -> bool:
@@ -199,4 +195,4 @@ def _text(error: BaseException) -> str:
 
 
 def _one_line(text: str) -> str:
-    return cut(clean(" ".join(text.split())), MESSAGE_MAX).rstrip(".")
+    return cut(clean(" ".join(text.split())), MESSAGE_MAX).rstrip(". ")

@@ -142,7 +142,7 @@ class Part:
             try:
                 data = os.read(self.process.stdout.fileno(), 65536)
             except BlockingIOError:
-                break
+                return  # the rest of a line may still come
             if not data:
                 break
             *whole, self.rest = (self.rest + data).split(b"\n")
@@ -150,7 +150,7 @@ class Part:
             if len(self.rest) > LONGEST_LINE:
                 yield _text(self.rest)
                 self.rest = b""
-        if not data and self.rest:
+        if self.rest:
             yield _text(self.rest)
             self.rest = b""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 from pathlib import Path
@@ -59,7 +60,9 @@ def configuration(socket_path: Path, folder: Path) -> str:
 
 
 def _quoted(text: str) -> str:
-    return '"' + "".join(f"\\x{byte:02x}" if byte < 32 or byte in b'"\\' else chr(byte) for byte in text.encode()) + '"'
+    plain = range(32, 127)
+    escaped = (chr(byte) if byte in plain and byte not in b'"\\' else f"\\x{byte:02x}" for byte in os.fsencode(text))
+    return f'"{"".join(escaped)}"'
 
 
 def answers(socket_path: Path) -> str | None:

@@ -14,6 +14,7 @@ from typing import Final
 import uvicorn
 
 from livejobs.server.environment import Environment
+from livejobs.server.failures import run_part
 from livejobs.server.marks import mark_ready
 
 SOCKET_VARIABLE: Final = "LIVEJOBS_SOCKET"  # the number of the listening socket's descriptor
@@ -63,4 +64,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_part(main))

@@ -6,6 +6,7 @@ import sys
 import warnings
 
 from livejobs.server.environment import Environment
+from livejobs.server.failures import run_part
 
 
 def queues() -> list[str]:
@@ -19,6 +20,7 @@ def queues() -> list[str]:
 def arguments(environment: Environment) -> list[str]:
     """Return the command line of the Celery worker."""
     return [
+        "--quiet",  # no banner
         "worker",
         "--pool=prefork",
         f"--concurrency={environment.workers}",
@@ -37,7 +39,7 @@ def main() -> int:
     import django
 
     django.setup()
-    from celery.platforms import SecurityWarning
+    from celery.platforms import SecurityWarning  # type: ignore[attr-defined]  # the stubs do not know it
 
     from livejobs.server.project.celery import app
 
@@ -48,4 +50,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_part(main))

@@ -35,14 +35,15 @@ static_files = ServeStaticASGI(
 sockets = URLRouter(
     [
         *websocket_urlpatterns,
-        path("dashboard/", JobConsumer.as_asgi()),
-        re_path(r"", not_found),
+        # Django's annotations know views only, not ASGI applications
+        path("dashboard/", JobConsumer.as_asgi()),  # type: ignore[arg-type]
+        re_path(r"", not_found),  # type: ignore[arg-type]
     ]
 )
 
 application = ProtocolTypeRouter(
     {
-        "http": SecurityHeaders(static_files),
+        "http": SecurityHeaders(static_files),  # type: ignore[arg-type]  # a TypedDict is no MutableMapping
         "websocket": OurHostOnly(SessionMiddlewareStack(sockets)),
         "lifespan": lifespan,
     }

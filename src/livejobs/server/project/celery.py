@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
+import warnings
 from typing import Any
 
 from celery import Celery
+from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import setup_logging, worker_ready
 
 from livejobs.server.environment import FOREIGN, SETTINGS_MODULE
@@ -16,7 +19,10 @@ for name in FOREIGN:
     # Celery prefers these to its settings
     os.environ.pop(name, None)
 
+path = list(sys.path)
 app = Celery("livejobs")
+# Celery put the current folder first, where somebody's redis.py or queue.py would take the place of the real one
+sys.path[:] = path
 app.config_from_object("django.conf:settings", namespace="CELERY")
 
 
@@ -28,4 +34,7 @@ def leave_logging_to_django(**kwargs: Any) -> None:
 @worker_ready.connect
 def say_ready(**kwargs: Any) -> None:
     """Tell the supervisor that this worker takes jobs."""
+    # When the broker is lost Celery warns of what a later version will do with late acknowledgements, which we do not
+    # have. Only now: as it sets up its logging it switches these warnings on.
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     mark_ready("worker")

@@ -127,6 +127,8 @@ LOGGING: dict[str, Any] = {
         "django": {"level": "WARNING", "handlers": [], "propagate": True},
         "django.request": {"level": "ERROR"},  # a 404 is no news
         "django.security.DisallowedHost": {"level": "CRITICAL"},  # answered with 400; whoever asks could fill the log
+        # a traceback of a hundred lines from each process while Valkey is away; the supervisor and the page say so too
+        "channels_redis": {"level": "CRITICAL"},
         "celery": {"level": "WARNING"},
         "celery.task": {"level": "INFO"},  # where a job gets its logger the Celery way
         "kombu": {"level": "WARNING"},
