@@ -14,6 +14,7 @@ from django.urls import path
 http = get_asgi_application()
 
 from livejobs.live.routing import websocket_urlpatterns
+from tests import jobs  # noqa: F401 - no app's `tasks.py`, which would be found by itself
 
 application = ProtocolTypeRouter(
     {

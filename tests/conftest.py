@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from tests import celery_app  # noqa: F401 - the current Celery app must be ours before Django imports any task
 from tests.servers import MissingServerError, Postgres, Valkey
 
 IN_CI = os.environ.get("CI") == "true"
