@@ -15,8 +15,9 @@ from livejobs.models import Job, JobEvent
 from livejobs.protocol import Progress
 from livejobs.states import State, legal
 from livejobs.transitions import Lease, Line
+from tests import jobs
 
-TASK = "tests.jobs.add"
+TASK = jobs.add.name
 DONE: Progress = {"tick": 7, "current": 3, "total": 4, "message": "nearly"}
 ERROR = {"reason": "exception", "type": "ValueError", "message": "bad row 7", "traceback": "…"}
 
@@ -64,7 +65,8 @@ def read(job: Job | int) -> Job:
 
 def whole(job: Job | int) -> dict[str, Any]:
     """Every column of a row."""
-    return Job.objects.values().get(id=job.id if isinstance(job, Job) else job)
+    columns: Any = Job.objects.values().get(id=job.id if isinstance(job, Job) else job)
+    return dict(columns)
 
 
 def line(seq: int, text: str = "text") -> Line:

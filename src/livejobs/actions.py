@@ -20,7 +20,7 @@ from livejobs.conf import conf
 from livejobs.definitions import LiveJob, registry
 from livejobs.errors import ConflictError, FinishedError, InvalidError, NotFoundError, UnavailableError
 from livejobs.models import Job
-from livejobs.policy import Person, get_policy, person_of, user_key
+from livejobs.policy import Person, ensure_browser_id, get_policy, person_of, user_key
 from livejobs.protocol import KEY_MAX
 from livejobs.states import State
 from livejobs.texts import clean
@@ -53,15 +53,23 @@ def start(
     :raises ConflictError: the key was used with another task or other params.
     """
     live_job = _resolve(task)
-    person = _person(owner)
-    stored = live_job.validate(
-        params or {}, max_bytes=conf.MAX_PARAMS_BYTES, max_nesting=conf.MAX_NESTING
-    )  # refused before anything is stored
+    return _start(live_job, _checked_params(live_job, params or {}), _person(owner), name, key, queue)
+
+
+def _start(
+    live_job: LiveJob[..., Any],
+    stored: dict[str, Any],
+    person: Person | None,
+    name: str,
+    key: str | None,
+    queue: str | None = None,
+) -> Job:
+    user: Any = person.user if person else None  # of the host's own class
     job = Job(
         task=live_job.name,
         name=_checked_name(name),
         params=stored,
-        owner=person.user if person else None,
+        owner=user,
         owner_key=person.keys[0] if person and person.keys else "",
         idempotency_key=_checked_key(key),
         queue=queue or live_job.queue or conf.QUEUE,
@@ -124,9 +132,10 @@ def start_as(
     """
     policy = get_policy()
     live_job = policy.startable(person, task_name)
+    stored = _checked_params(live_job, params)
     with _database_trouble():
-        policy.check_start(person, live_job, params)
-        return start(live_job, params, name=name, owner=person, key=key)
+        policy.check_start(person, live_job, stored)  # what is judged is what will run
+        return _start(live_job, stored, person, name, key)
 
 
 def cancel_as(person: Person, job_id: int) -> Job:
@@ -177,7 +186,7 @@ def _accept_once(job: Job, actor: str) -> Job:
             earlier = _same_key(job)
             if earlier is None:
                 raise
-    if (earlier.task, earlier.params) != (job.task, job.params):
+    if earlier.task != job.task or not _same_json(earlier.params, job.params):
         raise ConflictError
     return earlier
 
@@ -185,6 +194,17 @@ def _accept_once(job: Job, actor: str) -> Job:
 def _same_key(job: Job) -> Job | None:
     same = Job.objects.using(conf.DATABASE).filter(owner_key=job.owner_key, idempotency_key=job.idempotency_key)
     return same.select_related("owner").first()
+
+
+def _same_json(one: Any, other: Any) -> bool:
+    """Compare as JSON: PostgreSQL gives 1e23 back as a whole number, which Python holds for another one."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same_json(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same_json, one, other))
+    if isinstance(one, float) or isinstance(other, float):
+        return isinstance(one, int | float) and isinstance(other, int | float) and float(one) == float(other)
+    return bool(one == other)
 
 
 def _resolve(task: Task) -> LiveJob[..., Any]:
@@ -200,10 +220,24 @@ def _person(owner: Any) -> Person | None:
     if owner is None or isinstance(owner, Person):
         return owner
     if hasattr(owner, "META"):
-        return person_of(getattr(owner, "user", None), getattr(owner, "session", None))
+        return _asking(owner)
     if getattr(owner, "is_authenticated", False):
         return Person(owner, (user_key(owner),))
     raise InvalidError(_("The owner must be a user, a request or None."), fields={"owner": _("Not a user.")})
+
+
+def _asking(request: HttpRequest) -> Person:
+    """Who sent a request; a browser that has no id yet is given one, else nobody would see the job it starts."""
+    user, session = getattr(request, "user", None), getattr(request, "session", None)
+    person = person_of(user, session)
+    if person.keys or session is None:
+        return person
+    ensure_browser_id(request)
+    return person_of(user, session)
+
+
+def _checked_params(live_job: LiveJob[..., Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    return live_job.validate(params, max_bytes=conf.MAX_PARAMS_BYTES, max_nesting=conf.MAX_NESTING)
 
 
 def _checked_name(name: str) -> str:

@@ -1,8 +1,8 @@
 """The only door out: what was committed, sent to the channel-layer groups of those who may watch it.
 
-A broadcast is a hint. It may be lost, doubled or reordered; the hub heals from the row. So nothing here blocks or raises:
-one thread per process runs an event loop with a kept channel-layer connection (`async_to_sync` would open one per call,
-2.8 ms against 0.1 ms) and drops what it cannot send.
+A broadcast is a hint. It may be lost, doubled or reordered; the hub heals from the row. So nothing here blocks or
+raises: one thread per process runs an event loop with a kept channel-layer connection (`async_to_sync` would open one
+per call, 2.8 ms against 0.1 ms) and drops what it cannot send.
 """
 
 from __future__ import annotations
@@ -155,7 +155,8 @@ class Outlet:
                 self._waiting.clear()  # hints: whoever watches heals from the rows
                 if not self._down:
                     logger.warning(
-                        "Live updates are delayed: the channel layer does not answer (%s)", error or type(error)
+                        "Live updates are delayed: the channel layer does not answer (%s)",
+                        str(error) or type(error).__name__,
                     )
                 self._down = True
             with self._lock:

@@ -67,7 +67,7 @@ _DEFAULTS: Final = {setting.name: setting.default for setting in SETTINGS}
 
 
 class Conf:
-    """The settings in force: the host's `LIVEJOBS` dict over the defaults, read at each use so that tests can override."""
+    """The settings in force: the host's `LIVEJOBS` dict over the defaults, read at each use so tests can override."""
 
     def __getattr__(self, name: str) -> Any:
         if name not in NAMES:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from django.db import Error as DatabaseTrouble
 from django.db.models import Q
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
@@ -20,6 +22,8 @@ from livejobs.models import Job, JobQuerySet
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
     from django.http import HttpRequest
+
+logger = logging.getLogger("livejobs.policy")
 
 BROWSER_ID: Final = "livejobs_browser"  # where the session keeps the browser's random id
 
@@ -95,6 +99,7 @@ class Policy:
     def check_start(self, person: Person, live_job: LiveJob[..., Any], params: Mapping[str, Any]) -> None:
         """Refuse a start the task's `permission` does not allow.
 
+        :param params: as they will be stored: checked, defaults filled in.
         :raises NotAllowedError: with the title of the task.
         """
         if not self._permitted(person, live_job, dict(params)):
@@ -143,7 +148,13 @@ class Policy:
         if permission is None:
             return True
         if callable(permission):
-            return bool(permission(person.user, params))
+            try:
+                return bool(permission(person.user, params))
+            except DatabaseTrouble:
+                raise
+            except Exception:
+                logger.exception("The permission of %s failed; that is a no", live_job.name)
+                return False
         return person.user is not None and bool(getattr(person.user, "has_perm", lambda _name: False)(permission))
 
 

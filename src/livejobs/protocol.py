@@ -5,6 +5,7 @@ Nothing here opens a socket or a database. `static/livejobs/protocol.js` holds t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 from typing import Annotated, Any, Final, Literal, NotRequired, TypedDict
@@ -352,9 +353,12 @@ def parse(frame: Mapping[str, Any]) -> AnyCommand:
     return command
 
 
-def encode(message: Mapping[str, Any]) -> str:
-    """Write one message as JSON text. Text inside must be free of lone surrogates (see `texts.clean`)."""
-    return orjson.dumps(message, option=orjson.OPT_NON_STR_KEYS).decode()
+def encode(message: Any) -> str:
+    """Write a message, or a part of one, as JSON text. Text inside must be free of lone surrogates (`texts.clean`)."""
+    try:
+        return orjson.dumps(message, option=orjson.OPT_NON_STR_KEYS).decode()
+    except orjson.JSONEncodeError:  # a whole number over 64 bits: PostgreSQL gives 1e30 back as one
+        return str(json.dumps(message, separators=(",", ":")))
 
 
 def batch(texts: list[str]) -> str:

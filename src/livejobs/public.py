@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
-
-import orjson
+from typing import Any, Final
 
 from livejobs.definitions import registry
 from livejobs.models import Job, JobLog
-from livejobs.protocol import TRUNCATE_OVER, JobError, LogLine, Progress, PublicJob
+from livejobs.protocol import TRUNCATE_OVER, JobError, LogLine, Progress, PublicJob, encode
+
+EXACT: Final = 2**53  # from here on a float is not exact, and JavaScript has nothing else
 
 
 def iso(moment: datetime | None) -> str | None:
@@ -80,7 +80,9 @@ def public_log_line(line: JobLog) -> LogLine:
 
 
 def _number(value: float | None) -> float | None:
-    return int(value) if value is not None and float(value).is_integer() else value
+    if value is None or abs(value) >= EXACT or not float(value).is_integer():
+        return value
+    return int(value)
 
 
 def _public_error(error: dict[str, Any] | None) -> JobError | None:
@@ -90,6 +92,6 @@ def _public_error(error: dict[str, Any] | None) -> JobError | None:
 
 
 def _small(value: Any) -> tuple[Any, bool]:
-    if value is None or len(orjson.dumps(value)) <= TRUNCATE_OVER:
+    if value is None or len(encode(value).encode()) <= TRUNCATE_OVER:
         return value, False
     return None, True

@@ -5,13 +5,14 @@ A publish is a hint. One that fails clears `published_at`, and the dispatcher ma
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import queue
 import threading
 from typing import Any, Final
 
-from celery import current_app
+from celery._state import _get_active_apps, get_current_app  # type: ignore[attr-defined]  # no other door
 from django.db import connections
 
 from livejobs.conf import conf
@@ -27,6 +28,19 @@ def celery_id(job_id: int, attempt: int) -> str:
     return f"{job_id}-{attempt}"
 
 
+def celery_app() -> Any:
+    """The host's Celery app, on any thread.
+
+    `current_app` knows an app only on the thread that made it, unless somebody called `set_default()`; elsewhere it is
+    an empty one that would publish to a RabbitMQ nobody has.
+    """
+    found: Any = get_current_app()
+    if found.set_as_current:
+        return found
+    made = [app for app in _get_active_apps() if app.set_as_current]
+    return made[0] if len(made) == 1 else found
+
+
 class Publisher:
     """One kept broker connection with short timeouts. Not thread-safe: one per thread."""
 
@@ -40,7 +54,7 @@ class Publisher:
         :raises Exception: whatever the transport raises when the broker is down; at most after PUBLISH_SECONDS a step.
         """
         try:
-            current_app.send_task(
+            celery_app().send_task(
                 task,
                 task_id=celery_id(job_id, attempt),
                 headers={HEADER: str(job_id)},
@@ -60,7 +74,9 @@ class Publisher:
         :raises Exception: whatever the transport raises when it does not; at most after PUBLISH_SECONDS a step.
         """
         try:
-            self._connected().connection.channel().close()
+            connection = self._connected().connection
+            connection.ensure_connection(max_retries=0)  # channel() alone would wait 2 s and try again
+            connection.channel().close()
         except Exception:
             self.close()
             raise
@@ -77,15 +93,16 @@ class Publisher:
     def _connected(self) -> Any:
         if self._producer is None:
             bound = float(conf.PUBLISH_SECONDS)
+            app = celery_app()
             options = {
-                **(current_app.conf.broker_transport_options or {}),
+                **(app.conf.broker_transport_options or {}),
                 "socket_timeout": bound,
                 "socket_connect_timeout": bound,
                 "retry_on_timeout": False,
                 "max_retries": 0,
             }
-            connection = current_app.connection_for_write(connect_timeout=bound, transport_options=options)
-            self._producer = current_app.amqp.Producer(connection, auto_declare=False)
+            connection = app.connection_for_write(connect_timeout=bound, transport_options=options)
+            self._producer = app.amqp.Producer(connection, auto_declare=False)
         return self._producer
 
 
@@ -94,7 +111,7 @@ class PublishThread:
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self._jobs: queue.SimpleQueue[tuple[int, int, str, str]] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[int, int, str, str] | None] = queue.SimpleQueue()
         self._publisher = Publisher()
         self._thread = threading.Thread(target=self._run, name="livejobs-publish", daemon=True)
         self._thread.start()
@@ -103,19 +120,28 @@ class PublishThread:
         """Queue a job for publishing; returns at once."""
         self._jobs.put((job.id, job.attempt + 1, job.task, job.queue))
 
+    def finish(self, seconds: float) -> None:
+        """Publish what waits and end; a process that ends at once would leave it to the dispatcher, 20 s later."""
+        self._jobs.put(None)
+        self._thread.join(seconds)
+
     def _run(self) -> None:
-        while True:
-            message = self._jobs.get()
+        while (message := self._jobs.get()) is not None:
             try:
                 self._publisher.publish(*message)
             except Exception as error:
                 self._give_back([message[0], *self._drained()], error)
+        self._publisher.close()
 
     def _drained(self) -> list[int]:
         """Everything that waits: while the broker is away each would cost its own timeout."""
         waiting: list[int] = []
         while not self._jobs.empty():
-            waiting.append(self._jobs.get()[0])
+            message = self._jobs.get()
+            if message is None:
+                self._jobs.put(None)
+                break
+            waiting.append(message[0])
         return waiting
 
     def _give_back(self, job_ids: list[int], error: Exception) -> None:
@@ -128,9 +154,13 @@ class PublishThread:
             connections.close_all()  # this thread rarely needs one
 
 
-def unpublish(job_ids: list[int]) -> None:
-    """Say in the rows that the broker does not know of these jobs, so that the dispatcher publishes them."""
-    Job.objects.using(conf.DATABASE).queued().filter(id__in=job_ids).update(published_at=None)
+def unpublish(job_ids: list[int], *, publish_count: int = 0) -> None:
+    """Say in the rows that the broker does not know of these jobs, so that the dispatcher publishes them.
+
+    :param publish_count: how many messages were sent for them; a failed try is none.
+    """
+    queued = Job.objects.using(conf.DATABASE).queued().filter(id__in=job_ids)
+    queued.update(published_at=None, publish_count=publish_count)
 
 
 _thread: PublishThread | None = None
@@ -139,8 +169,9 @@ _thread_lock = threading.Lock()
 
 def submit(job: Job) -> None:
     """Publish a queued job soon, off this thread; inline where the host's Celery is eager."""
-    if current_app.conf.task_always_eager:
-        current_app.tasks[job.task].apply(task_id=celery_id(job.id, job.attempt + 1), headers={HEADER: str(job.id)})
+    app = celery_app()
+    if app.conf.task_always_eager:
+        app.tasks[job.task].apply(task_id=celery_id(job.id, job.attempt + 1), headers={HEADER: str(job.id)})
         return
     _publish_thread().submit(job)
 
@@ -162,3 +193,12 @@ def _forget_after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)
+
+
+@atexit.register
+def finish() -> None:
+    """Publish what this process accepted before it ends, within a short bound."""
+    global _thread
+    ending, _thread = _thread, None
+    if ending is not None and ending.pid == os.getpid():
+        ending.finish(float(conf.PUBLISH_SECONDS))

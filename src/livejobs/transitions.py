@@ -1,7 +1,7 @@
 """The only writer of state: every transition is one compare-and-set, one version, one event, one transaction.
 
-Each function answers with the row as it was committed, or None: somebody else was first, and the caller stops. That is a
-normal answer. Screens and hosts hear of it after the commit (`broadcast.announce`), and a job that became queued is
+Each function answers with the row as it was committed, or None: somebody else was first, and the caller stops. That is
+a normal answer. Screens and hosts hear of it after the commit (`broadcast.announce`), and a job that became queued is
 published then (`publishing.submit`); both are hints that can be made again from the row.
 """
 
@@ -11,10 +11,9 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any, Final
 
-from django.db import connections, transaction
+from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
 
@@ -88,7 +87,7 @@ def accept(job: Job, *, actor: str = "") -> Job:
     """
     alias = conf.DATABASE
     job.state, job.version, job.publish_count = State.QUEUED, 1, 1
-    job.published_at = Now()  # type: ignore[assignment]  # the database's clock, as everywhere
+    job.published_at = Now()  # the database's clock, as everywhere
     with transaction.atomic(using=alias):
         job.save(using=alias, force_insert=True)
         return _record(_read(job.pk), ACCEPT, actor, {})
@@ -144,7 +143,7 @@ def claim(job_id: int, *, owner: str, task: str) -> Job | None:
         total=None,
         message="",
     )
-    return claimed or _already(job_id, owner, None, CLAIM.target)
+    return claimed or _already(job_id, CLAIM.name, lease_owner=owner, state=CLAIM.target.value)
 
 
 def renew(lease: Lease) -> Renewal | None:
@@ -169,7 +168,7 @@ def append_log(lease: Lease, lines: Sequence[Line]) -> bool:
             rows = [JobLog(job_id=lease.job_id, attempt=lease.attempt, **_columns(line)) for line in lines]
             JobLog.objects.using(conf.DATABASE).bulk_create(rows)
             return True
-    return _held(lease).filter(log_seq=last).exists()  # an earlier try was committed and only its reply was lost
+    return bool(_held(lease).filter(log_seq=last).exists())  # an earlier try was committed and only its reply was lost
 
 
 def mark_stopping(lease: Lease, reason: StopReason) -> Job | None:
@@ -197,7 +196,12 @@ def stopped(lease: Lease, progress: Progress) -> Job | None:
 
 def release(lease: Lease) -> Job | None:
     """Give a job back unharmed: cancelled if that was asked for, else queued; no budget is charged."""
-    return _cancelled_instead(lease) or _move(lease.job_id, RELEASE, lease=lease, where=_WANTED, **_queued())
+    return (
+        _move(lease.job_id, RELEASE, lease=lease, where=_WANTED, **_queued())
+        or _cancelled_instead(lease)
+        or _own(lease, RELEASE)
+        or _own(lease, STOP)
+    )
 
 
 # ---------------------------------------------------------------- for an owner that is gone
@@ -213,8 +217,7 @@ def rescue(lease: Lease, beat: int) -> Job | None:
     silent = Q(beat=beat)
     lost = {"losses": F("losses") + 1}
     return (
-        _cancelled_instead(lease, silent)
-        or _move(
+        _move(
             lease.job_id, RESCUE, lease=lease, where=silent & _WANTED & Q(losses__lt=F("max_losses")),
             **_queued(), **lost,
         )
@@ -222,6 +225,7 @@ def rescue(lease: Lease, beat: int) -> Job | None:
             lease.job_id, LOSE, lease=lease, where=silent & _WANTED & Q(losses__gte=F("max_losses")),
             data={"error": LOST_ERROR}, finished_at=Now(), error=LOST_ERROR, **lost,
         )
+        or _cancelled_instead(lease, silent)
     )  # fmt: skip
 
 
@@ -246,13 +250,14 @@ def _queued() -> dict[str, Any]:
 
 
 def _cancelled_instead(lease: Lease, where: Q | None = None) -> Job | None:
+    """Take the other way; asked last, because a cancel that comes before this look is set for good."""
     asked = Q(cancel_requested_at__isnull=False) & (where or Q())
     return _move(lease.job_id, STOP, lease=lease, where=asked, finished_at=Now())
 
 
 def _finish(lease: Lease, edge: Edge, progress: Progress, **values: Any) -> Job | None:
     finished = _move(lease.job_id, edge, lease=lease, finished_at=Now(), **progress, **values)
-    return finished or _already(lease.job_id, lease.owner, lease.attempt, edge.target)
+    return finished or _own(lease, edge)
 
 
 def _move(job_id: int, edge: Edge, *, lease: Lease | None = None, where: Q | None = None, **values: Any) -> Job | None:
@@ -289,17 +294,35 @@ def _record(job: Job, edge: str, actor: str, data: dict[str, Any]) -> Job:
         actor=actor[:255],
         data={"edge": edge, **data},
     )
-    # the broadcast first: it only queues; both are hints, so a failure of either is logged and leaves the row as it is
-    transaction.on_commit(partial(broadcast.announce, job, edge), using=alias, robust=True)
-    if job.state == State.QUEUED and job.published_at is not None:
-        transaction.on_commit(partial(publishing.submit, job), using=alias, robust=True)
+    _tell(job, edge)
     return job
 
 
-def _already(job_id: int, owner: str, attempt: int | None, target: State) -> Job | None:
-    """Recognise one's own write: the COMMIT was done and only its reply was lost."""
-    own = Q(lease_owner=owner, state=target.value) & (Q() if attempt is None else Q(attempt=attempt))
-    return Job.objects.using(conf.DATABASE).select_related("owner").filter(own, id=job_id).first()
+def _tell(job: Job, edge: str) -> None:
+    """Give the hints after the commit; a failure of either is logged and leaves the row as it is."""
+
+    # named functions: Django logs a failure with the function's name, and a partial has none
+    def announce() -> None:
+        broadcast.announce(job, edge)
+
+    def submit() -> None:
+        publishing.submit(job)
+
+    transaction.on_commit(announce, using=conf.DATABASE, robust=True)
+    if job.state == State.QUEUED and job.published_at is not None:
+        transaction.on_commit(submit, using=conf.DATABASE, robust=True)
+
+
+def _own(lease: Lease, edge: Edge) -> Job | None:
+    return _already(lease.job_id, edge.name, lease_owner=lease.owner, attempt=lease.attempt, state=edge.target.value)
+
+
+def _already(job_id: int, edge: str, **own: Any) -> Job | None:
+    """Recognise one's own write: the COMMIT was done and only its reply was lost, and the hints with it."""
+    job = Job.objects.using(conf.DATABASE).select_related("owner").filter(id=job_id, **own).first()
+    if job is not None:
+        _tell(job, edge)
+    return job
 
 
 def _read(job_id: int) -> Job:
@@ -314,11 +337,3 @@ def _held(lease: Lease) -> Any:
 
 def _columns(line: Line) -> dict[str, Any]:
     return {"seq": line.seq, "at": line.at, "level": line.level, "text": line.text}
-
-
-def limit_lock_wait(seconds: float) -> None:
-    """Bound how long the current transaction waits for a lock; the rescuer must not write on old evidence."""
-    connection = connections[conf.DATABASE]
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL lock_timeout = {int(seconds * 1000)}")

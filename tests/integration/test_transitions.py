@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from itertools import combinations
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from django.db import IntegrityError, OperationalError, connections, transaction
+from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -72,9 +73,9 @@ def test_hints_go_out_after_the_commit_and_in_order(hints, django_capture_on_com
 
 
 def test_what_was_rolled_back_is_not_told(hints, django_capture_on_commit_callbacks):
-    with django_capture_on_commit_callbacks(execute=True), pytest.raises(ZeroDivisionError), transaction.atomic():
+    with django_capture_on_commit_callbacks(execute=True), transaction.atomic():
         accepted()
-        1 / 0  # noqa: B018
+        transaction.set_rollback(True)
     assert hints == []
     assert not Job.objects.exists()
 
@@ -166,7 +167,11 @@ def test_log_lines_follow_one_another():
     assert transitions.append_log(lease, [line(1), line(2)])
     assert transitions.append_log(lease, [line(3)])
     assert not transitions.append_log(lease, [line(5)])
-    assert list(JobLog.objects.filter(job=job).order_by("seq").values_list("seq", "attempt")) == [(1, 1), (2, 1), (3, 1)]
+    assert list(JobLog.objects.filter(job=job).order_by("seq").values_list("seq", "attempt")) == [
+        (1, 1),
+        (2, 1),
+        (3, 1),
+    ]
     assert read(job).log_seq == 3
 
 
@@ -193,8 +198,9 @@ def test_success_stores_result_and_last_progress():
     assert row is not None
     assert (row.state, row.result, row.error, row.failures) == ("succeeded", {"rows": [1, None]}, None, 0)
     assert (row.tick, row.current, row.total, row.message) == (7, 3, 4, "nearly")
+    assert row.started_at is not None
     assert row.finished_at is not None
-    assert row.finished_at == row.updated_at or row.finished_at >= row.started_at
+    assert row.finished_at >= row.started_at
 
 
 def test_failure_stores_the_error_and_charges_the_budget_of_failures():
@@ -222,13 +228,13 @@ def test_a_finish_stands_although_a_cancel_was_asked_for(finish):
     check_history(job)
 
 
-FINISHES = {
+FINISHES: dict[str, Callable[[Lease], Any]] = {
     "succeed": lambda lease: transitions.succeed(lease, 1, DONE),
     "fail": lambda lease: transitions.fail(lease, ERROR, DONE),
     "stopped": lambda lease: transitions.stopped(lease, DONE),
     "release": transitions.release,
 }
-WRITES = {
+WRITES: dict[str, Callable[[Lease], Any]] = {
     **FINISHES,
     "renew": transitions.renew,
     "save_progress": lambda lease: transitions.save_progress(lease, {**DONE, "tick": 99}),
@@ -267,9 +273,7 @@ def test_a_zombie_writes_nothing(write, now):
 
 
 @pytest.mark.parametrize("finish", FINISHES)
-def test_a_finish_whose_reply_was_lost_is_recognised_and_told(
-    finish, hints, django_capture_on_commit_callbacks
-):
+def test_a_finish_whose_reply_was_lost_is_recognised_and_told(finish, hints, django_capture_on_commit_callbacks):
     job, lease = claimed()
     first = FINISHES[finish](lease)
     before = whole(job)
@@ -277,7 +281,6 @@ def test_a_finish_whose_reply_was_lost_is_recognised_and_told(
     with django_capture_on_commit_callbacks(execute=True):
         again = FINISHES[finish](lease)  # the hints of the first went down with its reply
 
-    assert again is not None
     assert again.version == first.version == 3
     assert whole(job) == before
     told = {"succeed": "succeed", "fail": "fail", "stopped": "stop", "release": "release"}[finish]
@@ -340,7 +343,10 @@ def test_a_beat_since_the_look_forbids_the_rescue():
     assert read(job).state == "running"
 
 
-GIVE_BACKS = {"release": transitions.release, "rescue": partial(transitions.rescue, beat=0)}
+GIVE_BACKS: dict[str, Callable[[Lease], Any]] = {
+    "release": transitions.release,
+    "rescue": partial(transitions.rescue, beat=0),
+}
 
 
 @pytest.mark.parametrize("max_losses", [0, 2])
@@ -507,47 +513,3 @@ def test_one_click_on_many_threads_is_one_row(hints):
     assert sum(isinstance(answer, Job) for answer in answers) == 1
     assert sum(isinstance(answer, IntegrityError) for answer in answers) == 3
     assert Job.objects.count() == JobEvent.objects.count() == 1
-
-
-# ---------------------------------------------------------------- locks
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_write_can_be_told_not_to_wait_long_for_a_lock(hints):
-    job, lease = claimed()
-    locked, enough = threading.Event(), threading.Event()
-
-    def lock() -> None:
-        with transaction.atomic():
-            Job.objects.filter(id=job.id).update(message="locked")
-            locked.set()
-            enough.wait(30)
-        connections.close_all()
-
-    thread = threading.Thread(target=lock)
-    thread.start()
-    try:
-        assert locked.wait(10)
-        with pytest.raises(OperationalError), transitions.short_lock_wait(0.05):
-            transitions.rescue(lease, 0)
-    finally:
-        enough.set()
-        thread.join()
-    assert read(job).state == "running"
-    with transitions.short_lock_wait(2):
-        assert transitions.rescue(lease, 0)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_patience_of_a_connection_is_as_before(hints):
-    question = {"sqlite": "PRAGMA busy_timeout", "postgresql": "SHOW lock_timeout"}[connections["default"].vendor]
-
-    def patience() -> object:
-        with connections["default"].cursor() as cursor:
-            cursor.execute(question)
-            return cursor.fetchone()
-
-    before = patience()
-    with transitions.short_lock_wait(1.5):
-        assert patience() in [(1500,), ("1500ms",)]
-    assert patience() == before

@@ -132,6 +132,19 @@ test("a start is given up when the session changed: another owner would make it 
   assert.equal((await started).code, "dropped");
 });
 
+test("half a surrogate pair in a name is replaced: the server could not read the frame", () => {
+  const socket = live();
+  socket.start({ task: "sec3", name: "a\ud800b \ud83d\ude80" }).catch(() => {});
+  assert.equal(last().sent[0].name, "a\ufffdb \ud83d\ude80");
+});
+
+test("a frame that cannot be read is not sent for ever", async () => {
+  const socket = live();
+  const started = refused(socket.start({ task: "sec3", params: { text: "\ud800" } }));
+  last().says({ action: "error", code: "bad_frame", message: "The frame is not JSON." });
+  assert.equal((await started).code, "bad_frame");
+});
+
 test("a frame that is too large is not sent for ever", async () => {
   const socket = live();
   const started = refused(socket.start({ task: "sec3" }));

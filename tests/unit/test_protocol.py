@@ -242,6 +242,10 @@ def test_messages_become_compact_json():
     assert json.loads(encode(keys_of_any_kind)) == {"a": "é😀</script>", "7": None}
 
 
+def test_a_number_over_64_bits_is_written_too():
+    assert encode({"n": [10**30], "text": "é"}) == '{"n":[1000000000000000000000000000000],"text":"\\u00e9"}'
+
+
 def test_a_batch_joins_texts_without_decoding_them():
     one, two = encode({"action": "gone", "job_id": 1}), encode({"action": "gone", "job_id": 2})
 

@@ -176,8 +176,9 @@ def remade(job_ids: Sequence[int]) -> list[Broadcast]:
     events: list[Broadcast] = []
     for job in Job.objects.using(conf.DATABASE).select_related("owner").filter(id__in=job_ids):
         events += job_events(job)
-        progress = public_progress(job.tick, job.current, job.total, job.message)
-        events += progress_events(job.id, job.owner_key, job.attempt, progress)
+        if job.tick:  # else the job itself says all there is
+            progress = public_progress(job.tick, job.current, job.total, job.message)
+            events += progress_events(job.id, job.owner_key, job.attempt, progress)
     return events
 
 

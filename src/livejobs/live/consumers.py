@@ -32,8 +32,10 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-UNREAD_MAX: Final = 100  # answers that wait: a client that does not read them is not read either
+UNREAD_MAX: Final = 1024 * 1024  # characters of answers that wait: a client that does not read is not read either
 LOG_AGAIN_SECONDS: Final = 1.0
+# What a server raises when one sends to a socket that its client, or the server itself, has closed.
+CLOSED: Final = (OSError, RuntimeError)
 FAREWELL_SECONDS: Final = 5.0  # how long a blocked client has to take in the close frame
 
 
@@ -77,17 +79,18 @@ class JobConsumer:
         except OSError:
             pass  # the client went away in the middle of a frame
         finally:
-            for task in (*beside, self._reading, self._refreshing):
-                if task is not None:
-                    task.cancel()
+            ending = [task for task in (*beside, self._reading, self._refreshing) if task is not None]
+            for task in ending:
+                task.cancel()
             await self._hub.exit(self)
+            await asyncio.gather(*ending, return_exceptions=True)
 
     # ------------------------------------------------------------ in
 
     async def _read(self, writer: asyncio.Task[None]) -> None:
         await self._execute(self.session.opened())
         while True:
-            while self.session.mailbox.unread_answers > UNREAD_MAX and not writer.done():
+            while self.session.mailbox.unread > UNREAD_MAX and not writer.done():
                 self._room.clear()
                 await self._room.wait()
             message = await self._next_message(writer)
@@ -152,22 +155,24 @@ class JobConsumer:
                 await self._wake.wait()
                 self._wake.clear()
                 while (frame := self.session.next_frame()) is not None:
-                    await asyncio.wait_for(
-                        self._send({"type": "websocket.send", "text": frame}), conf.SLOW_CLIENT_SECONDS
-                    )
+                    async with asyncio.timeout(conf.SLOW_CLIENT_SECONDS):
+                        await self._send({"type": "websocket.send", "text": frame})
                     self._room.set()
                 self._read_log()
                 if self.session.closing is not None:
-                    await self._send({"type": "websocket.close", "code": int(self.session.closing)})
+                    await self._close(self.session.closing)
                     return
         except TimeoutError:
-            with suppress(TimeoutError, OSError):
-                close = self._send({"type": "websocket.close", "code": int(CloseCode.TOO_SLOW)})
-                await asyncio.wait_for(close, FAREWELL_SECONDS)
-        except OSError:
-            pass  # the client is gone; the reader hears of it too
+            await self._close(CloseCode.TOO_SLOW)
+        except CLOSED:
+            pass  # the reader hears of it too
         finally:
             self._room.set()
+
+    async def _close(self, code: CloseCode) -> None:
+        with suppress(*CLOSED):
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await self._send({"type": "websocket.close", "code": int(code)})
 
     def _read_log(self) -> None:
         request = self.session.next_log()

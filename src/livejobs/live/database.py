@@ -6,7 +6,6 @@ Channels' `database_sync_to_async` runs every call of a process on one thread, s
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -28,11 +27,7 @@ _opened: set[BaseDatabaseWrapper] = set()
 
 async def run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call a function that uses the ORM on one of our threads and return what it returns."""
-    context = contextvars.copy_context()  # the language and time zone of the caller
-    call = asyncio.get_running_loop().run_in_executor(
-        _threads(), partial(context.run, partial(_call, function, *args, **kwargs))
-    )
-    return await call
+    return await asyncio.get_running_loop().run_in_executor(_threads(), partial(_call, function, *args, **kwargs))
 
 
 def close() -> None:

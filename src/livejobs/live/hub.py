@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -20,7 +20,7 @@ from livejobs.broadcast import job_group
 from livejobs.conf import conf
 from livejobs.live import answers, database, outlook
 from livejobs.live.event import Event, list_groups, read_event
-from livejobs.live.layer import LayerLink
+from livejobs.live.layer import LayerLink, being_cancelled
 from livejobs.live.ledger import Ledger, Level
 from livejobs.live.logs import Chunk, RecentLines
 from livejobs.live.session import Seen, Session
@@ -30,8 +30,10 @@ logger = logging.getLogger("livejobs.live")
 
 HEAL_PAUSE_SECONDS: Final = 0.25  # between two rounds of healing, however many signs of loss there are
 STATUS_SECONDS: Final = 2.0
+STUMBLE_SECONDS: Final = 1.0  # before a task of the hub that failed begins again
 WINDOW_SECONDS: Final = 60.0  # rows commit out of order: a new one is looked for this far back
 IN_FLIGHT: Final = 1_000  # ids below the highest that may not have been committed when this process began to look
+REMADE_AT_ONCE: Final = 50  # events made again from rows at a time; each may hold a result of 1 MiB
 JOB_GROUP_PREFIX: Final = job_group(0)[:-1]
 
 
@@ -45,7 +47,7 @@ class Socket(Protocol):
 
 
 class Hub:
-    """Sessions, the groups they want, and the jobs they look at. It works while there is a session."""
+    """Sessions, the groups they want, and the jobs they look at. It lives from the first socket to the last."""
 
     _of_loops: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]] = WeakKeyDictionary()
 
@@ -78,32 +80,21 @@ class Hub:
         """Serve a socket's session."""
         self._sockets.add(socket)
         if not self._tasks:
-            self._begin()
+            work = (self._link.run, self._heal_forever, self._follow_status)
+            self._tasks = [asyncio.create_task(_unfailing(each), name=f"livejobs-{each.__name__}") for each in work]
         if self._said:
             socket.session.status(self._said)
 
     async def exit(self, socket: Socket) -> None:
-        """Serve it no longer; without any socket the hub rests."""
+        """Serve it no longer; without any socket the hub ends, and the next one begins with a new hub."""
         socket.session.closed()
         self._sockets.discard(socket)
-        if not self._sockets:
-            await self.rest()
-
-    def _begin(self) -> None:
-        self._said = ""
-        self._delayed_since = time.monotonic()
-        self._marks.clear()
-        work = (self._link.run, self._heal_forever, self._follow_status)
-        self._tasks = [asyncio.create_task(_unfailing(each), name=f"livejobs-{each.__name__}") for each in work]
-
-    async def rest(self) -> None:
-        """End the hub's own tasks; the next socket starts them again."""
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
+        if self._sockets:
+            return
+        self._of_loops.pop(asyncio.get_running_loop(), None)
+        for task in self._tasks:
             task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # ------------------------------------------------------------ what sessions ask (Switchboard)
 
@@ -143,9 +134,15 @@ class Hub:
         self._deliver(event)
 
     def _deliver(self, event: Event) -> None:
-        self._ledger.hear(event)
+        self._ledger.hear(event, time.monotonic())
         for session in tuple(self._groups.get(event.group, ())):
-            if session.offer(event):
+            try:
+                taken = session.offer(event)
+            except Exception:
+                logger.exception("An event could not be taken; its socket is closed, the others go on")
+                session.abandon()
+                continue
+            if taken:
                 rank, progress = (event.rank, -1) if event.kind == "job" else (-1, event.rank)
                 self.hold(Seen(event.job_id, rank, progress, 0, finished=False))
 
@@ -188,45 +185,50 @@ class Hub:
                 failing = False
             await asyncio.sleep(HEAL_PAUSE_SECONDS)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._heal_now.wait(), 1.0)
+                async with asyncio.timeout(1.0):
+                    await self._heal_now.wait()
 
     async def _heal(self) -> None:
         """Compare what is due; a round that fails leaves it due."""
         self._heal_now.clear()
         now = time.monotonic()
-        due = self._ledger.due(now)
+        due = self._ledger.take_due(now)
         if due:
-            await self._heal_jobs(due)
+            try:
+                await self._heal_jobs(due)
+            except Exception:
+                self._ledger.suspect(due)
+                raise
         if now >= self._lists_due_at:
-            await self._heal_lists(now)
+            self._lists_due_at = now + conf.HEAL_SECONDS
+            try:
+                await self._heal_lists(now)
+            except Exception:
+                self._lists_due_at = 0.0
+                raise
 
     async def _heal_jobs(self, due: list[int]) -> None:
         found = await database.run(answers.levels, due)
         for job_id in set(due) - {level.job_id for level in found}:
             self._tell_gone(job_id)
-        late, logs = [], []
+        late = []
         for level in found:
             is_late, log_is_late = self._ledger.behind(level, self._groups.keys())
-            late += [level.job_id] if is_late else []
-            logs += [level] if log_is_late else []
-        await self._deliver_again(late)
-        for level in logs:
-            self._tell_log(level)
-        for level in found:
+            if log_is_late:
+                self._tell_log(level)
+            if is_late:
+                late.append(level)
+            else:
+                self._ledger.compared(level, time.monotonic())  # now: who comes later may know less
+        await self._deliver_again([level.job_id for level in late])
+        for level in late:
             self._ledger.compared(level, time.monotonic())
 
     async def _heal_lists(self, now: float) -> None:
         """Find rows that a list ought to show and nobody told us of."""
-        lists = [group for group in self._groups if not group.startswith(JOB_GROUP_PREFIX)]
-        if lists:
+        if any(not group.startswith(JOB_GROUP_PREFIX) for group in self._groups):
             above = await self._seen_before(now)
-            missed = [
-                job_id
-                for job_id, owner_key in await database.run(answers.newcomers, above)
-                if self._is_missed(job_id, owner_key)
-            ]
-            await self._deliver_again(missed)
-        self._lists_due_at = now + conf.HEAL_SECONDS
+            await self._deliver_again(self._missed(await database.run(answers.newcomers, above)))
 
     async def _seen_before(self, now: float) -> int:
         """The highest id seen a window ago. Marks are made by rounds that worked, so trouble only widens the window."""
@@ -238,17 +240,23 @@ class Hub:
         self._marks.append((now, highest))
         return self._marks[0][1]
 
-    def _is_missed(self, job_id: int, owner_key: str) -> bool:
-        groups = list_groups(owner_key)
-        return any(session.misses(job_id, groups) for group in groups for session in self._groups.get(group, ()))
+    def _missed(self, newcomers: list[tuple[int, str]]) -> list[int]:
+        carried: defaultdict[str, set[int]] = defaultdict(set)
+        for job_id, owner_key in newcomers:
+            for group in list_groups(owner_key):
+                carried[group].add(job_id)
+        missed: set[int] = set()
+        for group, job_ids in carried.items():
+            for session in self._groups.get(group, ()):
+                missed |= session.missing(job_ids, group)
+        return sorted(missed)
 
     async def _deliver_again(self, job_ids: list[int]) -> None:
-        if not job_ids:
-            return
-        for broadcast in await database.run(answers.remade, job_ids):
-            event = read_event(broadcast.message)
-            if event is not None:
-                self._deliver(event)
+        for start in range(0, len(job_ids), REMADE_AT_ONCE):
+            for broadcast in await database.run(answers.remade, job_ids[start : start + REMADE_AT_ONCE]):
+                event = read_event(broadcast.message)
+                if event is not None:
+                    self._deliver(event)
 
     def _tell_gone(self, job_id: int) -> None:
         text = encode({"action": "gone", "job_id": job_id})
@@ -266,20 +274,23 @@ class Hub:
     async def _follow_status(self) -> None:
         broker = outlook.BrokerWatch()
         loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(1, thread_name_prefix="livejobs-broker") as thread:
+        thread = ThreadPoolExecutor(1, thread_name_prefix="livejobs-broker")
+        try:
+            while True:
+                broker_up = await loop.run_in_executor(thread, broker.is_up)
+                with suppress(Exception):  # without the database the last word stands
+                    workers = await database.run(outlook.worker_counts)
+                    self._queues = outlook.queue_statuses(workers, broker_up)
+                self._say_status()
+                await asyncio.sleep(STATUS_SECONDS)
+        finally:
             try:
-                while True:
-                    broker_up = await loop.run_in_executor(thread, broker.is_up)
-                    with suppress(Exception):  # without the database the last word stands
-                        workers = await database.run(outlook.worker_counts)
-                        self._queues = outlook.queue_statuses(workers, broker_up)
-                    self._say_status()
-                    await asyncio.sleep(STATUS_SECONDS)
+                await loop.run_in_executor(thread, broker.close)  # behind a question that a broker does not answer
             finally:
-                thread.submit(broker.close)
+                thread.shutdown(wait=False)
 
     def _say_status(self) -> None:
-        if self._queues is None:
+        if self._queues is None or self._link.live is None:
             return
         message: StatusMessage = {
             "action": "status",
@@ -295,9 +306,9 @@ class Hub:
 
 async def _unfailing(work: Callable[[], Awaitable[None]]) -> None:
     """Run one of the hub's tasks; a defect in it is logged and must not silence every screen."""
-    while True:
+    while not being_cancelled():
         try:
             await work()
         except Exception:
             logger.exception("The hub stumbled and goes on")
-        await asyncio.sleep(1)
+        await asyncio.sleep(STUMBLE_SECONDS)

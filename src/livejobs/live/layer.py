@@ -8,18 +8,21 @@ as joined when our own echo came back through it, and a ping of our own goes rou
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, suppress
+from typing import Any, Final, TypeVar
 
 from channels.layers import InMemoryChannelLayer, channel_layers, get_channel_layer
 
 from livejobs.conf import conf
 
 logger = logging.getLogger("livejobs.live")
+
+T = TypeVar("T")
 
 ECHO: Final = "livejobs.echo"
 PING_SECONDS: Final = 1.0
@@ -53,12 +56,14 @@ class LayerLink:
         self._hear, self._joined, self._lost, self._changed = hear, joined, lost, changed
         self._name = secrets.token_hex(8)  # tells our echoes from those of other processes
         self._wanted: set[str] = set()
-        self._added: set[str] = set()
+        self._added: dict[str, int] = {}  # the number that tells the echo of this joining from that of an earlier one
+        self._numbers = itertools.count(1)
         self._confirmed: set[str] = set()
         self._work = asyncio.Event()
+        self._reading = False
         self._sent = self._echoed = 0
         self._echoed_at = time.monotonic()
-        self.live = False
+        self.live: bool | None = None  # not known yet
 
     def want(self, group: str) -> None:
         """Join a group, and keep it joined."""
@@ -72,38 +77,56 @@ class LayerLink:
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
-        while True:
-            layer = _own_layer()
+        while not being_cancelled():
             try:
+                layer = _own_layer()
                 if layer is not None:
                     await self._serve(layer)
             except Exception as error:
                 logger.debug("The channel layer is tried again: %r", error)
-            finally:
-                await _let_go(layer)
             self._set_live(False)
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _serve(self, layer: Any) -> None:
+        """Use one layer until something about it fails."""
         self._added.clear()
         self._confirmed.clear()
         self._work.set()
         self._echoed_at = time.monotonic()
-        channel = await asyncio.wait_for(layer.new_channel(), CALL_SECONDS)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._read(layer, channel))
-            tasks.create_task(self._keep_joining(layer, channel))
-            tasks.create_task(self._keep_pinging(layer, channel))
+        self._reading = True
+        async with AsyncExitStack() as leaving:  # each of these is done, whatever interrupts another
+            reader: list[asyncio.Task[None]] = []
+            writers: list[asyncio.Task[None]] = []
+            # In reverse: calls may hold the layer's lock, and the reader would unsubscribe from a server that is dead.
+            leaving.push_async_callback(_end, reader)
+            leaving.push_async_callback(_let_go, layer)
+            leaving.push_async_callback(_end, writers)
+            leaving.callback(self._stop_reading)
+            channel = await _bounded(layer.new_channel())
+            reader += [_begin(self._read, layer, channel)]
+            writers += [_begin(each, layer, channel) for each in (self._keep_joining, self._keep_pinging)]
+            done, _ = await asyncio.wait(reader + writers, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+
+    def _stop_reading(self) -> None:
+        self._reading = False
+        if not being_cancelled():
+            self._set_live(False)
 
     async def _read(self, layer: Any, channel: str) -> None:
+        taken = 0
         while True:
-            for _ in range(BURST):
-                message = await layer.receive(channel)
-                if message.get("type") != ECHO:
-                    self._hear(message)
-                elif message.get("link") == self._name:
-                    self._take_echo(message)
-            await asyncio.sleep(0)  # a full queue is read without waiting: let the sockets have their turn
+            message = await layer.receive(channel)
+            if not self._reading:
+                return  # a layer that was let go would be subscribed again
+            if message.get("type") != ECHO:
+                self._hear(message)
+            elif message.get("link") == self._name:
+                self._take_echo(message)
+            taken += 1
+            if taken % BURST == 0:
+                await asyncio.sleep(0)  # a full queue is read without waiting: let the sockets have their turn
 
     def _take_echo(self, message: Mapping[str, Any]) -> None:
         group = message.get("group")
@@ -112,25 +135,28 @@ class LayerLink:
                 self._lost()
             self._echoed, self._echoed_at = message["number"], time.monotonic()
             self._set_live(True)
-        elif group in self._wanted and group not in self._confirmed:
+        elif group in self._confirmed or group not in self._wanted:
+            return
+        elif message["number"] == self._added.get(group):
             self._confirmed.add(group)
             self._joined(group)
 
     async def _keep_joining(self, layer: Any, channel: str) -> None:
         while True:
             self._work.clear()
-            for group in self._added - self._wanted:
-                await asyncio.wait_for(layer.group_discard(group, channel), CALL_SECONDS)
-                self._added.discard(group)
+            for group in self._added.keys() - self._wanted:
+                await _bounded(layer.group_discard(group, channel))
+                del self._added[group]
                 self._confirmed.discard(group)
             missing = self._wanted - self._confirmed
             for group in missing:
-                await asyncio.wait_for(layer.group_add(group, channel), CALL_SECONDS)
-                self._added.add(group)
-                echo = {"type": ECHO, "link": self._name, "group": group}
-                await asyncio.wait_for(layer.group_send(group, echo), CALL_SECONDS)
+                number = self._added.setdefault(group, next(self._numbers))
+                echo = {"type": ECHO, "link": self._name, "group": group, "number": number}
+                await _bounded(layer.group_add(group, channel))
+                await _bounded(layer.group_send(group, echo))
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._work.wait(), PING_SECONDS if missing else None)
+                async with asyncio.timeout(PING_SECONDS if missing else None):
+                    await self._work.wait()
 
     async def _keep_pinging(self, layer: Any, channel: str) -> None:
         self._echoed = self._sent
@@ -138,7 +164,7 @@ class LayerLink:
             self._sent += 1
             ping = {"type": ECHO, "link": self._name, "number": self._sent}
             with suppress(TimeoutError):
-                await asyncio.wait_for(layer.send(channel, ping), CALL_SECONDS)
+                await _bounded(layer.send(channel, ping))
             await asyncio.sleep(PING_SECONDS)
             silence = time.monotonic() - self._echoed_at
             if silence > DELAYED_SECONDS:
@@ -167,4 +193,34 @@ async def _let_go(layer: Any) -> None:
     if layer is None or isinstance(layer, InMemoryChannelLayer):
         return
     with suppress(Exception):
-        await asyncio.wait_for(layer.flush(), CALL_SECONDS)
+        async with asyncio.timeout(CALL_SECONDS):
+            await layer.flush()
+
+
+def _begin(work: Callable[[Any, str], Coroutine[Any, Any, None]], layer: Any, channel: str) -> asyncio.Task[None]:
+    return asyncio.create_task(work(layer, channel), name=f"livejobs-{getattr(work, '__name__', '')}")
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _bounded(call: Awaitable[T]) -> T:
+    """Make one call of the layer. A task that was asked to end meanwhile ends here, whatever the layer swallowed."""
+    async with asyncio.timeout(CALL_SECONDS):
+        answer = await call
+    if being_cancelled():
+        raise asyncio.CancelledError
+    return answer
+
+
+def being_cancelled() -> bool:
+    """Say whether this task was asked to end.
+
+    On Python 3.11 redis-py loses a CancelledError that comes with the answer it waits for (`asyncio.wait_for` does),
+    and channels_redis loses others: a loop that waits for one would go on forever.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

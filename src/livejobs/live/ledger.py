@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from livejobs.broadcast import job_group
 from livejobs.conf import conf
 from livejobs.live.event import Event, job_rank, list_groups, progress_rank
 from livejobs.live.session import Seen
 from livejobs.states import FINISHED
+
+NOTHING: Final = -1  # lower than every rank
+SUSPECT: Final = 0.0  # the time at which a job is due that may have changed without our hearing of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,8 @@ class Level:
 
     @property
     def progress_rank(self) -> int:
-        """The rank of the stored progress."""
-        return progress_rank(self.attempt, self.tick)
+        """The rank of the stored progress; lower than every rank before the first report, which the job itself says."""
+        return progress_rank(self.attempt, self.tick) if self.tick else NOTHING
 
 
 @dataclass(slots=True)
@@ -43,16 +47,15 @@ class Held:
     """One job that sessions look at."""
 
     sessions: int
-    rank: int  # the lowest that a session was told by its snapshot
+    rank: int  # what every session knows at least
     progress: int
     log_seq: int
-    finished: bool
     due_at: float
     heard: dict[str, tuple[int, int]] = field(default_factory=dict)  # by group: the highest that came through it
 
     def through(self, group: str) -> tuple[int, int]:
         """What the sessions of a group know at least, as (rank, progress)."""
-        rank, progress = self.heard.get(group, (-1, -1))
+        rank, progress = self.heard.get(group, (NOTHING, NOTHING))
         return max(rank, self.rank), max(progress, self.progress)
 
 
@@ -66,16 +69,21 @@ class Ledger:
         return len(self._held)
 
     def hold(self, seen: Seen, now: float) -> None:
-        """One session more looks at a job."""
+        """One session more looks at a job.
+
+        It may know less than was heard before it came: progress is sent more often than it is stored.
+        """
+        due_at = now + _pause(seen.finished)
         held = self._held.get(seen.job_id)
         if held is None:
-            due_at = now + _pause(seen.finished)
-            self._held[seen.job_id] = Held(1, seen.rank, seen.progress, seen.log_seq, seen.finished, due_at)
+            self._held[seen.job_id] = Held(1, seen.rank, seen.progress, seen.log_seq, due_at)
             return
         held.sessions += 1
         held.rank, held.progress = min(held.rank, seen.rank), min(held.progress, seen.progress)
         held.log_seq = min(held.log_seq, seen.log_seq)
-        held.finished &= seen.finished
+        for group, (rank, progress) in held.heard.items():
+            held.heard[group] = (min(rank, seen.rank), min(progress, seen.progress))
+        held.due_at = min(held.due_at, due_at)
 
     def release(self, job_ids: Iterable[int]) -> None:
         """One session less looks at each of these."""
@@ -86,28 +94,33 @@ class Ledger:
                 if not held.sessions:
                     del self._held[job_id]
 
-    def hear(self, event: Event) -> None:
-        """Note what came through a group."""
+    def hear(self, event: Event, now: float) -> None:
+        """Note what came through a group. A finished job of which there is news runs again: it is due sooner."""
         held = self._held.get(event.job_id)
         if held is None:
             return
-        rank, progress = held.heard.get(event.group, (-1, -1))
+        rank, progress = before = held.heard.get(event.group, (NOTHING, NOTHING))
         if event.kind == "job":
             held.heard[event.group] = (max(rank, event.rank), progress)
         elif event.kind == "progress":
             held.heard[event.group] = (rank, max(progress, event.rank))
         elif event.kind == "log":
             held.log_seq = max(held.log_seq, event.rank)
+        if held.heard.get(event.group, before) != before:
+            held.due_at = min(held.due_at, now + _pause(finished=False))
 
-    def due(self, now: float) -> list[int]:
-        """The jobs to compare with their rows now."""
-        return [job_id for job_id, held in self._held.items() if held.due_at <= now]
+    def take_due(self, now: float) -> list[int]:
+        """The jobs to compare with their rows now. One that becomes suspect from here on is due again."""
+        due = [job_id for job_id, held in self._held.items() if held.due_at <= now]
+        for job_id in due:
+            self._held[job_id].due_at = now + _pause(finished=False)
+        return due
 
     def suspect(self, job_ids: Collection[int] | None = None) -> None:
         """Make these jobs due at once; all of them when none are named."""
         for job_id in self._held if job_ids is None else job_ids:
             if job_id in self._held:
-                self._held[job_id].due_at = 0.0
+                self._held[job_id].due_at = SUSPECT
 
     def behind(self, level: Level, wanted: Collection[str]) -> tuple[bool, bool]:
         """Say whether some session knows less than the row says: (of job or progress, of its log)."""
@@ -120,14 +133,15 @@ class Ledger:
         return late, held.log_seq < level.log_seq
 
     def compared(self, level: Level, now: float) -> None:
-        """Note that a job was compared, and that what was missing was sent."""
+        """Note that every session knows what the row said: nothing was missing, or it was sent."""
         held = self._held.get(level.job_id)
         if held is None:
             return
         held.rank, held.progress = max(held.rank, level.version_rank), max(held.progress, level.progress_rank)
         held.log_seq = max(held.log_seq, level.log_seq)
-        held.finished = level.state in FINISHED
-        held.due_at = now + _pause(held.finished)
+        if held.due_at != SUSPECT:
+            newest = all(rank >> 1 <= level.version for rank, _ in held.heard.values())
+            held.due_at = now + _pause(finished=newest and level.state in FINISHED)
 
 
 def _pause(finished: bool) -> float:

@@ -78,7 +78,7 @@ class LogCursors:
         self._cursors: dict[int, _Cursor] = {}
         self._behind: dict[int, None] = {}  # ordered: the log that waited longest is next
         self._read: deque[str] = deque()
-        self._reading: int | None = None
+        self._reading: tuple[int, int] | None = None  # the (job, line) after which lines are being read
 
     def follow(self, job_id: int, after: int, known: int) -> None:
         """Send lines above `after` from now on; `known` is the highest there is. Twice is harmless, never is not."""
@@ -109,8 +109,9 @@ class LogCursors:
         """The next `log` frame that can be sent without the database."""
         if self._read:
             return self._read.popleft()
+        read = self._reading[0] if self._reading is not None else None
         for job_id in self._behind:
-            chunk = None if job_id == self._reading else self._recent.after(job_id, self._cursors[job_id].sent)
+            chunk = None if job_id == read else self._recent.after(job_id, self._cursors[job_id].sent)
             if chunk is not None:
                 self._advance(job_id, chunk.last)
                 return chunk.text
@@ -120,15 +121,16 @@ class LogCursors:
         """The (job, line) after which lines have to be read from JobLog now; one read at a time."""
         if self._reading is not None or self._read or not self._behind:
             return None
-        self._reading = next(iter(self._behind))
-        return self._reading, self._cursors[self._reading].sent
+        job_id = next(iter(self._behind))
+        self._reading = job_id, self._cursors[job_id].sent
+        return self._reading
 
     def was_read(self, job_id: int, chunk: Chunk | None) -> None:
         """Take what JobLog had; None means that it has nothing (the job was pruned)."""
-        self._reading = None
+        reading, self._reading = self._reading, None
         cursor = self._cursors.get(job_id)
-        if cursor is None:
-            return
+        if cursor is None or reading != (job_id, cursor.sent):
+            return  # the client looked away meanwhile, or began anew at another line: that is read next
         if chunk is not None:
             self._read.append(chunk.text)
         self._advance(job_id, chunk.last if chunk is not None else cursor.known)
@@ -140,6 +142,6 @@ class LogCursors:
     def _advance(self, job_id: int, last: int) -> None:
         cursor = self._cursors[job_id]
         cursor.sent = max(cursor.sent, last)
-        del self._behind[job_id]
+        self._behind.pop(job_id, None)
         if cursor.known > cursor.sent:
             self._behind[job_id] = None

@@ -29,6 +29,7 @@ class Mailbox:
         self._wake = wake
         self._batching = batching
         self._answers: deque[str] = deque()
+        self.unread = 0  # characters of the answers that wait; a client that does not read them is not read either
         self._status: str | None = None
         self._gone: deque[str] = deque()
         self._jobs: dict[int, tuple[int, str]] = {}  # the latest state of each job, with its rank
@@ -42,14 +43,10 @@ class Mailbox:
 
     # ------------------------------------------------------------ answers
 
-    @property
-    def unread_answers(self) -> int:
-        """How many answers wait; a client that does not read them is not read either."""
-        return len(self._answers)
-
     def answer(self, text: str) -> None:
         """Add the answer to a command."""
         self._answers.append(text)
+        self.unread += len(text)
         self._wake()
 
     def expect(self, job_id: int | None = None) -> None:
@@ -135,7 +132,9 @@ class Mailbox:
     def next_frame(self) -> str | None:
         """Take the next frame to write, or None. Answers first, each a frame; then what may share a batch."""
         if self._answers:
-            return self._answers.popleft()
+            answer = self._answers.popleft()
+            self.unread -= len(answer)
+            return answer
         texts: list[str] = []
         size = 0
         while size < FRAME_CHARACTERS:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from celery import current_app
-
 from livejobs import presence
 from livejobs.conf import conf
 from livejobs.definitions import registry
 from livejobs.protocol import QueueStatus
-from livejobs.publishing import Publisher
+from livejobs.publishing import Publisher, celery_app
 
 
 def worker_counts() -> dict[str, int]:
@@ -26,7 +24,7 @@ class BrokerWatch:
 
     def is_up(self) -> bool:
         """Whether the broker answers; a host that runs its tasks inline needs none."""
-        if current_app.conf.task_always_eager:
+        if celery_app().conf.task_always_eager:
             return True
         try:
             self._publisher.ping()

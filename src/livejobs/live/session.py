@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from livejobs.errors import LivejobsError
+from livejobs.errors import LivejobsError, NotFoundError
 from livejobs.live.event import Event, job_rank, progress_rank
 from livejobs.live.logs import RecentLines
 from livejobs.live.mailbox import Mailbox
@@ -97,6 +97,7 @@ class Session:
     def __init__(self, switchboard: Switchboard, limits: Limits, wake: Callable[[], None]) -> None:
         self._switchboard = switchboard
         self._limits = limits
+        self._wake = wake
         self._watches: dict[Ref, Watching] = {}
         self._joined: Counter[str] = Counter()
         self._ids: dict[int, int] = {}  # jobs looked at, and by how many watches
@@ -149,10 +150,9 @@ class Session:
                 self._acknowledge(request, None)
             case Watch(), Groups(groups):
                 return self._begin(request, groups)
-            case Snapshot(watch), Jobs():
-                return self._show_list(self._watches[watch.id], answer)
-            case Snapshot(watch), OneJob():
-                self._show_job(self._watches[watch.id], answer)
+            case Snapshot(watch), Jobs() | OneJob():
+                watching = self._current(watch)
+                return self._show(watching, answer) if watching is not None else []
         return []
 
     def failed(self, request: Request, error: LivejobsError) -> None:
@@ -161,9 +161,11 @@ class Session:
             self.closing = CloseCode.RESTART
         if isinstance(request, Greet | Recheck):
             return
-        ref = getattr(request.watch if isinstance(request, Snapshot) else request, "ref", None)
         if isinstance(request, Snapshot):
+            if not self._is_awaited(request, error):
+                return
             self._remove(request.watch.id)
+        ref = getattr(request.watch if isinstance(request, Snapshot) else request, "ref", None)
         self.say_error(error.code, str(error.message), ref, error.fields)
         if isinstance(request, Start):
             self.mailbox.answered()
@@ -202,15 +204,15 @@ class Session:
         """The ids of the jobs looked at."""
         return self._ids.keys()
 
-    def misses(self, job_id: int, groups: tuple[str, str]) -> bool:
-        """Say whether a list of this session ought to show a job and does not.
-
-        :param groups: the list groups that carry the job.
-        """
-        return job_id not in self._ids and any(
-            not watching.pending and watching.command.job_id is None and watching.covers(job_id, groups)
+    def missing(self, job_ids: set[int], group: str) -> set[int]:
+        """Those of the jobs of a list group that a list of this session ought to show and does not."""
+        unseen = job_ids - self._ids.keys()
+        return {
+            job_id
             for watching in self._watches.values()
-        )
+            if not watching.pending and watching.command.job_id is None and group in watching.groups
+            for job_id in watching.within(unseen)
+        }
 
     def refresh(self) -> list[Request]:
         """Ask for fresh snapshots of everything: too much may have been lost."""
@@ -229,13 +231,16 @@ class Session:
             if watching.pending:
                 if watching.covers(job_id, event.groups):
                     watching.keep(event)
-            elif event.kind in ("job", "progress") and watching.covers(job_id, event.groups):
-                self._drop(watching.add(job_id))
-                self._ids[job_id] = self._ids.get(job_id, 0) + 1
-                taken = True
+            else:
+                taken |= self._admit(watching, event)
         if taken:
             self._accept(event)
         return taken
+
+    def abandon(self) -> None:
+        """Give this connection up after a defect; its client comes back into a snapshot."""
+        self.closing = CloseCode.RESTART
+        self._wake()
 
     def status(self, text: str) -> None:
         """Take a new `status` frame; it is sent after `hello`."""
@@ -267,15 +272,35 @@ class Session:
         self._switchboard.join(self, fresh)
         return [Snapshot(watch)]
 
-    def _show_list(self, watching: Watching, answer: Jobs) -> list[Request]:
-        if watching.overflowed:
-            watching.overflowed = False
+    def _current(self, watch: Watch) -> Watching | None:
+        """The watch of a request, unless the client looked away from it meanwhile."""
+        watching = self._watches.get(watch.id)
+        return watching if watching is not None and watching.command is watch else None
+
+    def _is_awaited(self, request: Snapshot, error: LivejobsError) -> bool:
+        """Say whether the client waits for this snapshot; without one it did not ask for, it is sent away."""
+        watching = self._current(request.watch)
+        if watching is None or watching.pending:
+            return watching is not None
+        if not isinstance(error, NotFoundError):  # that a job is gone is said by the hub
+            self.closing = CloseCode.RESTART
+        return False
+
+    def _show(self, watching: Watching, answer: Jobs | OneJob) -> list[Request]:
+        if isinstance(answer, OneJob):
+            self._show_job(watching, answer)
+        elif watching.overflowed:
+            watching.begin_anew()
             return [Snapshot(watching.command)]
+        else:
+            self._show_list(watching, answer)
+        return []
+
+    def _show_list(self, watching: Watching, answer: Jobs) -> None:
         message = self._snapshot(watching.command)
         message["jobs"], message["more"] = answer.jobs, answer.more
         self._say(encode(message))
         self._settle(watching, answer.jobs, more=answer.more)
-        return []
 
     def _show_job(self, watching: Watching, answer: OneJob) -> None:
         message = self._snapshot(watching.command)
@@ -286,7 +311,7 @@ class Session:
         self._settle(watching, [answer.job], more=False)
 
     def _settle(self, watching: Watching, jobs: list[PublicJob], *, more: bool) -> None:
-        before = watching.ids
+        before = set(watching.ids)
         early = watching.settle((job["id"] for job in jobs), more=more)
         for job in jobs:
             job_id = job["id"]
@@ -294,11 +319,13 @@ class Session:
             progress = progress_rank(job["attempt"], job["progress"]["tick"])
             self.mailbox.told(job_id, rank, progress)
             first = job_id not in self._ids
-            self._ids[job_id] = self._ids.get(job_id, 0) + 1
+            self._ids[job_id] = self._ids.get(job_id, 0) + (job_id not in before)
             if first:
                 self._switchboard.hold(Seen(job_id, rank, progress, job["log_seq"], job["state"] in FINISHED))
-        self._drop(before)
+        self._drop(before - watching.ids)
         for event in early:
+            if event.job_id in self._ids:
+                self._admit(watching, event)  # another watch knows it already
             if self.offer(event):
                 self._switchboard.hold(Seen(event.job_id, -1, -1, 0, finished=False))
 
@@ -316,6 +343,20 @@ class Session:
         for group in left:
             del self._joined[group]
         self._switchboard.leave(self, left)
+
+    def _admit(self, watching: Watching, event: Event) -> bool:
+        """Let an event's job into a list that ought to show it; say whether that was so."""
+        job_id = event.job_id
+        if event.kind not in ("job", "progress") or job_id in watching.ids:
+            return False
+        if not watching.covers(job_id, event.groups):
+            return False
+        dropped = watching.add(job_id)
+        admitted = job_id in watching.ids
+        if admitted:
+            self._ids[job_id] = self._ids.get(job_id, 0) + 1
+        self._drop(other for other in dropped if other != job_id)
+        return admitted
 
     def _drop(self, job_ids: Iterable[int]) -> None:
         """One watch less looks at these jobs."""

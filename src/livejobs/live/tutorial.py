@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from livejobs.errors import LivejobsError
 from livejobs.live.event import Event, job_rank
-from livejobs.live.requests import TUTORIAL_LIST, Answer, Done, Groups, Jobs, Recheck, Request, Snapshot, StartNamed
+from livejobs.live.requests import TUTORIAL_LIST, Answer, Done, Jobs, Recheck, Request, StartNamed
 from livejobs.live.session import Limits, Session, Switchboard
 from livejobs.live.watches import Watching
 from livejobs.protocol import CloseCode, ErrorCode, FrameError, ListScope, PublicJob, Ref, Watch, decode, encode
@@ -54,10 +54,6 @@ class TutorialSession(Session):
                 self.mailbox.answered()
                 self._announce(job)  # a task that runs inline has finished before it could be answered
                 return []
-            case Watch(), Groups(groups):
-                return self._begin(request, groups)
-            case Snapshot(watch), Jobs():
-                return self._show_list(self._watches[watch.id], answer)
         return super().answered(request, answer)
 
     def failed(self, request: Request, error: LivejobsError) -> None:
@@ -77,20 +73,26 @@ class TutorialSession(Session):
         """Answer with the dialect's `error` frame."""
         self._say(encode({"action": "error", "message": message}))
 
-    def _show_list(self, watching: Watching, answer: Jobs) -> list[Request]:
+    def _show_list(self, watching: Watching, answer: Jobs) -> None:
         for job in reversed(answer.jobs):
             if job["id"] in answer.just_finished or job["id"] in self._ids:  # followed already: a fresh snapshot
                 self._announce(job)
             elif job["state"] in FINISHED_WORDS:
                 self._announced[job["id"]] = job["version"]
         self._settle(watching, answer.jobs, more=answer.more)
-        return []
 
     def _accept(self, event: Event) -> None:
         if event.kind == "job" and event.rank >> 1 > self._announced.get(event.job_id, 0):
             self._announce(event.job)
         elif event.kind == "gone":
             self._announced.pop(event.job_id, None)
+
+    def _drop(self, job_ids: Iterable[int]) -> None:
+        dropped = list(job_ids)
+        super()._drop(dropped)
+        for job_id in dropped:
+            if job_id not in self._ids:
+                self._announced.pop(job_id, None)
 
     def _announce(self, job: PublicJob) -> None:
         """Send a job's finish, once."""

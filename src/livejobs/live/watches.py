@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -37,10 +38,13 @@ class Watching:
         """
         if self.command.job_id is not None:
             return job_id == self.command.job_id
+        return bool(self.within((job_id,))) and (groups[0] in self.groups or groups[1] in self.groups)
+
+    def within(self, job_ids: Iterable[int]) -> set[int]:
+        """Those of these ids that are in the range of this list."""
         before = self.command.jobs.before if self.command.jobs else None
-        if job_id < self.low or (before is not None and job_id >= before):
-            return False
-        return groups[0] in self.groups or groups[1] in self.groups
+        low, end = self.low, before if before is not None else sys.maxsize
+        return {job_id for job_id in job_ids if low <= job_id < end}
 
     def keep(self, event: Event) -> None:
         """Keep an event that came before the snapshot; per job and kind the highest."""
@@ -51,16 +55,25 @@ class Watching:
         elif known is None or known.rank < event.rank:
             self._early[key] = event
 
+    def begin_anew(self) -> None:
+        """The snapshot is read once more: what came before that is in it."""
+        self.overflowed = False
+        self._early.clear()
+
     def settle(self, ids: Iterable[int], *, more: bool) -> list[Event]:
-        """The snapshot is answered: know its range, and return what came before it."""
-        self.ids = set(ids)
-        self.low = min(self.ids) if more and self.ids else 0
+        """The snapshot is answered: know its range, and return what came before it.
+
+        Of a fresh snapshot: what joined while it was read stays.
+        """
+        shown = set(ids)
+        self.low = min(shown) if more and shown else 0
+        self.ids = shown | {job_id for job_id in self.ids if job_id >= self.low}
         self.pending = self.overflowed = False
         early, self._early = list(self._early.values()), {}
         return early
 
     def add(self, job_id: int) -> list[int]:
-        """Take a later job into the list; returns the ids that are dropped for it."""
+        """Take a later job into the list; returns the ids that are dropped for it, its own where it is that old."""
         self.ids.add(job_id)
         if len(self.ids) <= LIST_JOBS_MAX:
             return []

@@ -6,7 +6,7 @@ import logging
 from datetime import timedelta
 from typing import Final
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from livejobs.conf import conf
@@ -16,6 +16,7 @@ from livejobs.publishing import Publisher, unpublish
 logger = logging.getLogger("livejobs.maintenance")
 
 BATCH: Final = 500  # rows of one round
+_NEEDED: Final = ("id", "attempt", "task", "queue", "publish_count")
 WAIT_DOUBLINGS: Final = 6  # a row's wait for its next copy doubles up to this often: 20 s, 40 s … 21 min
 
 
@@ -31,7 +32,7 @@ class Dispatcher:
         self._forget_lost()
         published = 0
         rows = Job.objects.using(conf.DATABASE)
-        for row in rows.unpublished().order_by("id").only("id", "attempt", "task", "queue")[:BATCH]:
+        for row in rows.unpublished().order_by("id").only(*_NEEDED)[:BATCH]:
             taken = rows.unpublished().filter(id=row.id)
             if not taken.update(published_at=Now(), publish_count=F("publish_count") + 1):
                 continue  # claimed or published meanwhile
@@ -44,7 +45,7 @@ class Dispatcher:
         try:
             self._publisher.publish(row.id, row.attempt + 1, row.task, row.queue)
         except Exception as error:
-            unpublish([row.id])
+            unpublish([row.id], publish_count=row.publish_count)
             if not self._down:
                 logger.warning("The broker does not answer (%s); queued jobs wait in the database", error)
             self._down = True
@@ -60,11 +61,17 @@ class Dispatcher:
         The wait doubles with each copy, so that a long backlog is not flooded; a copy is harmless, its claim changes
         nothing.
         """
-        rows = Job.objects.using(conf.DATABASE).queued()
-        for doublings in range(WAIT_DOUBLINGS + 1):
-            wait = timedelta(seconds=conf.REPUBLISH_SECONDS * 2**doublings)
-            counted = (
-                {"publish_count": doublings + 1} if doublings < WAIT_DOUBLINGS else {"publish_count__gt": doublings}
-            )
-            lost = rows.filter(published_at__lt=Now() - wait, **counted).values("id")[:BATCH]
-            rows.filter(id__in=list(lost.values_list("id", flat=True))).update(published_at=None)
+        silent = Job.objects.using(conf.DATABASE).queued().filter(_silent())
+        lost = list(silent.order_by("id").values_list("id", flat=True)[:BATCH])
+        silent.filter(id__in=lost).update(published_at=None)
+
+
+def _silent() -> Q:
+    """Rows whose message was sent so long ago that it may be lost."""
+    found = Q()
+    for doublings in range(WAIT_DOUBLINGS + 1):
+        last = doublings == WAIT_DOUBLINGS
+        counted = Q(publish_count__gt=doublings) if last else Q(publish_count=doublings + 1)
+        wait = timedelta(seconds=conf.REPUBLISH_SECONDS * 2**doublings)
+        found |= Q(published_at__lt=Now() - wait) & counted
+    return found

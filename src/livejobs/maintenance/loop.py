@@ -51,6 +51,7 @@ def run(stop: threading.Event | None = None) -> None:
                 _do(duty)
         stop.wait(max(0.0, min(duty.due_at for duty in duties) - time.monotonic()))
     _leave(name)
+    connections.close_all()
 
 
 def _do(duty: Duty) -> None:

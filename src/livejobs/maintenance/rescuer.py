@@ -8,10 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from django.db import transaction
-
 from livejobs import presence, transitions
 from livejobs.conf import conf
+from livejobs.maintenance.locks import short_lock_wait
 from livejobs.models import Job, Presence
 from livejobs.transitions import Lease
 
@@ -35,6 +34,7 @@ class Rescuer:
     def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._name, self._clock = name, clock
         self._watches: dict[Lease, Watch] = {}
+        self._last_look = clock()
 
     def round(self) -> int:
         """Look at every lease, rescue what was silent for LEASE_SECONDS; returns how many."""
@@ -46,8 +46,9 @@ class Rescuer:
             self._watches.clear()
             raise
         replied = self._clock()
-        if replied - began > SLOW_ROUND_SECONDS:
-            self._watches.clear()
+        if replied - began > SLOW_ROUND_SECONDS or began - self._last_look > conf.LEASE_SECONDS / 2:
+            self._watches.clear()  # slow, or late: what froze this process may have frozen the owners too
+        self._last_look = replied
         silent = self._compare(seen, began, replied)
         return sum(self._rescue(lease, beat) for lease, beat in silent)
 
@@ -72,8 +73,7 @@ class Rescuer:
     def _rescue(self, lease: Lease, beat: int) -> bool:
         """Rescue one job; not tried again: the next round has fresh evidence."""
         try:
-            with transaction.atomic(using=conf.DATABASE):
-                transitions.limit_lock_wait(LOCK_SECONDS)
+            with short_lock_wait(LOCK_SECONDS):
                 job = transitions.rescue(lease, beat)
         except Exception:
             self._watches.pop(lease, None)
@@ -87,8 +87,8 @@ class Rescuer:
 def requeue_orphans() -> int:
     """Take every running job from its owner at once, and publish every queued one again.
 
-    Only for a server that is alone with its database (`livejobs up` under its data lock, before a worker starts): nobody
-    else can hold a lease. Returns how many jobs were running.
+    Only for a server that is alone with its database (`livejobs up` under its data lock, before a worker starts):
+    nobody else can hold a lease. Returns how many jobs were running.
     """
     Presence.objects.using(conf.DATABASE).all().delete()
     running = Job.objects.using(conf.DATABASE).running().values_list("id", "attempt", "lease_owner", "beat")

@@ -152,11 +152,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="job",
-            index=models.Index(
-                condition=models.Q(("state__in", ["queued", "retrying", "running", "scheduled"])),
-                fields=["state", "id"],
-                name="livejobs_job_active",
-            ),
+            index=models.Index(fields=["state", "id"], name="livejobs_job_active"),
         ),
         migrations.AddIndex(
             model_name="job",

@@ -70,6 +70,7 @@ WORDS: Final = {
     "no": _("No"),
     "none": _("None"),
     "number": _("Must be a number"),
+    "not_text": _("Contains a character that cannot be stored."),
     "too_large": _("{size} KB; the limit is {limit} KB."),
     "offline": _("Not connected. Nothing was started; your input is kept."),
     "checking": _("Checking whether it started…"),

@@ -120,10 +120,11 @@ export class Page extends EventTarget {
       if (message.watch) this.#emit("refused", message.watch);
     } else {
       const list = this.socket.watches.get(message.watch)?.jobs;
-      const old = message.job && this.store.job(message.job.id);
+      /** @type {Job[]} */ const jobs = message.jobs ?? (message.job ? [message.job] : []);
+      const before = jobs.map(({ id }) => this.store.job(id));
       this.store.apply(message, list?.before);
       if (message.jobs && list) this.#listed(message);
-      if (message.job) this.#heard(message.job, old);
+      jobs.forEach((job, at) => this.#heard(job, before[at]));
     }
   }
 
@@ -136,7 +137,8 @@ export class Page extends EventTarget {
     }
   }
 
-  /** A finish is spoken once: by the event that brings it. @param {Job} job @param {Job | undefined} old */
+  /** A finish is spoken once: by the event that brings it, or after a break by the snapshot.
+   * @param {Job} job @param {Job | undefined} old */
   #heard(job, old) {
     this.#atLeast(job);
     if (!old || job.version <= old.version || FINISHED.includes(old.state) || !FINISHED.includes(job.state)) return;

@@ -4,6 +4,7 @@ import { CloseCode, ErrorCode, SUBPROTOCOL } from "./protocol.js";
 const ANSWER_MS = 10_000; // an answer or a hello later than this means that the connection is dead
 const PROBE_MS = 3_000;
 const DELAY_MAX = 30; // seconds
+const LONE = /\p{Surrogate}/gu;
 
 /** Why a command was not done: a code of the protocol, or one of our own: "disconnected" (refused at once, nothing was
  * sent), "dropped" (sent; the connection was lost before an answer came). */
@@ -73,7 +74,8 @@ export class JobSocket extends EventTarget {
   /** Start a task. If the connection is lost before the answer, it is sent again with the same key.
    * @param {StartWhat} what @returns {Promise<Job>} */
   start({ task, name = "", params = {}, key = newKey() }) {
-    return this.#command({ action: "start", task, name, params, key }, true);
+    // half a surrogate pair is no text: the server replaces it too, once it can read the frame
+    return this.#command({ action: "start", task, name: name.replace(LONE, "\ufffd"), params, key }, true);
   }
 
   /** Ask that a job stops. @param {number} id @returns {Promise<Job>} */
@@ -148,9 +150,11 @@ export class JobSocket extends EventTarget {
     if (message.action === "batch") return message.messages.forEach((/** @type {any} */ each) => this.#receive(each));
     if (message.action === "hello") this.#hello(message);
     this.#emit("message", message);
-    const pending = this.#pending.get(message.ref);
+    // a frame that could not be read is refused without its ref; most likely it is the oldest one
+    const ref = message.code === ErrorCode.BAD_FRAME ? (message.ref ?? [...this.#pending.keys()][0]) : message.ref;
+    const pending = this.#pending.get(ref);
     if (!pending) return;
-    this.#pending.delete(message.ref);
+    this.#pending.delete(ref);
     clearTimeout(pending.timer);
     if (message.action === "error") pending.reject(new CommandError(message.code, message.message, message.fields));
     else pending.resolve(message.job);

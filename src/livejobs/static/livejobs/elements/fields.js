@@ -27,6 +27,7 @@ export class Fields {
       if (control.validity.badInput) problems[name] = say("number");
       const value = valueOf(control, property);
       if (value !== undefined) params[name] = value;
+      if (/\p{Surrogate}/u.test(control.value)) problems[name] = say("not_text"); // the server could not even read it
     }
     return { params, problems };
   }
@@ -101,8 +102,9 @@ function controlOf(id, property, required, described) {
   const value = property.default ?? "";
   const choices = choicesOf(property);
   if (choices) {
+    const chosen = "default" in property ? property.default : choices[0]; // the default may be null
     return html`<select id=${id} aria-describedby=${described}>${choices.map((choice, at) =>
-      html`<option value=${at} ?selected=${choice === (property.default ?? choices[0])}>${choiceText(choice)}</option>`)}</select>`;
+      html`<option value=${at} ?selected=${choice === chosen}>${choiceText(choice)}</option>`)}</select>`;
   }
   if (isCheck(property)) return html`<input type="checkbox" id=${id} aria-describedby=${described} ?checked=${value === true}>`;
   if (property.format === "textarea") {

@@ -9,6 +9,7 @@ const PATIENCE_MS = 2000; // a shorter break is no news
 /** What a person has to know about the connection. It lies over the page, so that nothing shifts. */
 export class LivejobsBar extends LivejobsElement {
   #said = "";
+  #delayedAt = 0;
 
   start() {
     this.hear(this.page, "state hello status tick", () => this.#render());
@@ -35,6 +36,7 @@ export class LivejobsBar extends LivejobsElement {
       const { login } = snapshot.urls;
       notices.push({ text: say("signed_out"), button: login ? html`<a class="lj-button" href=${login}>${say("sign_in")}</a>` : nothing });
     }
+    this.#delayedAt = live && status?.live === "delayed" ? this.#delayedAt || Date.now() : 0;
     if (!live && Date.now() - lostAt > PATIENCE_MS) {
       const rest = socket.retryAt - Date.now();
       const waits = socket.state === "waiting" && rest > 500;
@@ -43,7 +45,7 @@ export class LivejobsBar extends LivejobsElement {
         extra: waits ? say("reconnecting_in", { time: whole(rest + 500) }) : say("connecting"),
         button: button(say("try_now"), () => socket.wake()),
       });
-    } else if (status?.live === "delayed") notices.push({ text: say("delayed") });
+    } else if (this.#delayedAt && Date.now() - this.#delayedAt > PATIENCE_MS) notices.push({ text: say("delayed") });
     return notices;
   }
 }

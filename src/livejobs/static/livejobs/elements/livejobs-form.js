@@ -1,11 +1,10 @@
 // @ts-check
-import { newKey } from "../socket.js";
 import { html, nothing, render } from "../vendor/lit-html.js";
 import { say } from "../words.js";
 import { LivejobsElement } from "./element.js";
 import { Fields, showError } from "./fields.js";
 
-const AGAIN_MS = 700; // the same submit within that time is the same click
+const AGAIN_MS = 700; // two submits within that time, with nothing changed in between, are one double click
 
 /** The runner: choose a task, fill its form, run it. The attribute `task` preselects one.
  *
@@ -17,7 +16,7 @@ export class LivejobsForm extends LivejobsElement {
   #busy = false;
   #note = "";
   #open = false;
-  /** @type {{text: string, key: string, at: number}} */ #last = { text: "", key: "", at: 0 };
+  #clickedAt = 0; // of the last start; 0 once something has changed in the form
 
   get task() {
     return this.page.tasks.find((task) => task.name === this.#chosen) ?? this.page.tasks[0];
@@ -30,7 +29,10 @@ export class LivejobsForm extends LivejobsElement {
     this.hear(page, "hello state", () => this.render());
     this.hear(page.store, "change", () => this.#fold());
     this.hear(this, "submit", (event) => (event.preventDefault(), this.submit()));
-    this.hear(this, "input", (event) => showError(event.target, ""));
+    this.hear(this, "input", (event) => {
+      this.#clickedAt = 0;
+      showError(event.target, "");
+    });
     this.hear(this, "keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.preventDefault(), this.submit();
     });
@@ -57,7 +59,7 @@ export class LivejobsForm extends LivejobsElement {
         <p class="lj-error" id="lj-name-error" hidden></p>
       </div>
       ${this.fields.element}
-      <button class="lj-primary" ?disabled=${this.#busy}>${say("run", { title: task.title })}</button>
+      <button class="lj-primary" aria-disabled=${this.#busy ? "true" : nothing}>${say("run", { title: task.title })}</button>
       <p class="lj-formnote" ?hidden=${!note}>${note}</p>
     </form>`, this);
   }
@@ -83,7 +85,7 @@ export class LivejobsForm extends LivejobsElement {
   /** Start what the form says. */
   async submit() {
     const { task, fields } = this;
-    if (this.#busy || !task) return;
+    if (this.#busy || !task || Date.now() - this.#clickedAt < AGAIN_MS) return;
     const { params, problems } = fields.read();
     const size = new TextEncoder().encode(JSON.stringify(params)).length;
     const limit = this.page.snapshot.limits.params;
@@ -91,12 +93,13 @@ export class LivejobsForm extends LivejobsElement {
     if (Object.keys(problems).length) return this.#refuse("", problems);
     const what = { task: task.name, name: this.#name.value, params };
     if (!this.tell("livejobs-submit", what)) return;
-    await this.#start({ ...what, key: this.#key(what) });
+    await this.#start(what);
   }
 
   /** @param {StartWhat} what */
   async #start(what) {
     this.#busy = true;
+    this.#clickedAt = Date.now();
     this.#refuse("", {});
     try {
       const job = await this.page.start(what);
@@ -106,21 +109,13 @@ export class LivejobsForm extends LivejobsElement {
       const { code, message, fields } = /** @type {import("../socket.js").CommandError} */ (error);
       const own = { disconnected: "offline", dropped: "session_changed" }[code];
       this.#busy = false;
+      this.#clickedAt = 0;
       this.#refuse(own ? say(own) : message, fields ?? {});
       this.tell("livejobs-refused", error);
     } finally {
       this.#busy = false;
       this.render();
     }
-  }
-
-  /** The same click has the same key, so that a double one makes one job. @param {object} what */
-  #key(what) {
-    const text = JSON.stringify(what);
-    const now = Date.now();
-    const same = text === this.#last.text && now - this.#last.at < AGAIN_MS;
-    this.#last = { text, at: now, key: same ? this.#last.key : newKey() };
-    return this.#last.key;
   }
 
   /** Show why nothing was started: at the fields where that is known, else below the button.

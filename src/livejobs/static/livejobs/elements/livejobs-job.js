@@ -43,11 +43,11 @@ export class LivejobsJob extends LivejobsElement {
   #changed() {
     this.render();
     const version = this.job?.version ?? 0;
-    if (version > this.#stepsVersion && !this.#loading) this.#loadSteps();
+    if (version > this.#stepsVersion && !this.#loading) this.#loadSteps(version);
   }
 
-  /** The timeline is not on the wire: it is fetched again when the job has a newer version. */
-  async #loadSteps() {
+  /** The timeline is not on the wire: it is fetched again when the job has a newer version. @param {number} asked */
+  async #loadSteps(asked) {
     this.#loading = true;
     try {
       const answer = await fetch(this.page.url(this.#id, "timeline/"));
@@ -59,6 +59,7 @@ export class LivejobsJob extends LivejobsElement {
       this.#loading = false;
       this.render();
     }
+    if ((this.job?.version ?? 0) > asked) this.#changed(); // it changed again while the answer was under way
   }
 
   async #loadTraceback() {

@@ -26,7 +26,7 @@ export class LivejobsLog extends LivejobsElement {
     this.#id = Number(this.getAttribute("job-id"));
     this.replaceChildren();
     Object.assign(this.#scroll, { className: "lj-log", tabIndex: 0 });
-    this.#scroll.setAttribute("role", "region");
+    this.#scroll.setAttribute("role", "group"); // the panel around it is the region
     this.#scroll.setAttribute("aria-labelledby", "lj-log-title");
     this.#scroll.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.hear(page.store, "change", (event) => detail(event).ids.has(this.#id) && this.#update());

@@ -32,7 +32,7 @@ function columnsOf(value) {
 /** @param {Record<string, unknown>[]} rows @param {string[]} columns @param {boolean} all @param {() => void} showAll */
 function table(rows, columns, all, showAll) {
   const shown = all ? rows : rows.slice(0, FIRST_ROWS);
-  return html`<div class="lj-scroll" tabindex="0" role="region" aria-labelledby="lj-result"><table class="lj-data">
+  return html`<div class="lj-scroll" tabindex="0" role="group" aria-labelledby="lj-result"><table class="lj-data">
     <thead><tr>${columns.map((name) => html`<th scope="col" class=${typeof rows[0][name] === "number" ? "lj-num" : ""}>${name}</th>`)}</tr></thead>
     <tbody>${shown.map((row) => html`<tr>${columns.map((name) => cell(row[name]))}</tr>`)}</tbody></table></div>
     ${shown.length < rows.length

@@ -1,0 +1,259 @@
+"""What every page must be: readable for all, as wide as a phone, and the same from the server as from the scripts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import PHONE, WORKERS, Complaints, Person, Server, button, is_live, row, text_of
+
+pytest_plugins = ("tests.browser_fixtures",)
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+LONG = "Quarterly-report-of-the-department-without-a-single-space-in-its-name" * 3
+STATES = ("queued", "running", "succeeded", "failed", "cancelled")
+
+
+@dataclass
+class Past:
+    """Somebody's jobs, one in every state that can be reached and stays; their browser's cookies."""
+
+    state: Any
+    jobs: dict[str, int]
+
+    def path(self, name: str) -> str:
+        """The address of a page: that of a job, else one of the others."""
+        others = {"list": "", "fields": "?task=every_field", "missing": "jobs/999999999/"}
+        return others[name] if name in others else f"jobs/{self.jobs[name]}/"
+
+
+@pytest.fixture(scope="module")
+def past(browser: Browser, server: Server) -> Iterator[Past]:
+    """Jobs in every state. The running ones hold every worker, so one more stays queued."""
+    complaints = Complaints()
+    person = Person(browser, server, complaints)
+    page = person.open()
+    gate = "look"
+    failed = person.job(page, "hostile", LONG, shape="error")
+    table = person.job(page, "count_words", "October", text="so it goes " * 50)
+    cancelled = person.job(page, "fail", "Stopped")
+    for job, word in ((failed, "Failed"), (table, "Completed"), (cancelled, "Failed")):
+        expect(row(page, job).locator(".lj-word")).to_have_text(word)
+    running = [person.job(page, "hold", f"Held {number}", gate=gate) for number in range(WORKERS)]
+    for job in running:
+        expect(row(page, job).locator(".lj-word")).to_have_text("Running")
+    server.let(gate, 610)
+    expect(row(page, running[-1])).to_contain_text("610/1,000")
+    row(page, cancelled).get_by_role("button", name="Retry").click()
+    expect(row(page, cancelled).locator(".lj-word")).to_have_text("Queued")
+    row(page, cancelled).get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Stop it").click()
+    expect(row(page, cancelled).locator(".lj-word")).to_have_text("Cancelled")
+    page.mouse.move(5, 5)  # new rows wait while the pointer is over the list
+    page.locator("h2").first.click()
+    queued = person.job(page, "every_field", "Waiting", line="ok", text="two\nlines")
+    expect(row(page, queued).locator(".lj-word")).to_have_text("Queued")
+    state = person.context.storage_state()
+    person.context.close()
+    complaints.check()
+    jobs = {"queued": queued, "running": running[0], "succeeded": table, "failed": failed, "cancelled": cancelled}
+    yield Past(state, jobs)
+    server.let(gate)
+
+
+def no_violations(page: Page, scheme: str) -> None:
+    """Fail on anything axe finds. In the dark only colours are others."""
+    rules = {} if scheme == "light" else {"runOnly": ["color-contrast"]}
+    results = Axe().run(page, options={"resultTypes": ["violations"], **rules})
+    found = [
+        f"{violation['id']}: {violation['help']}\n  " + "\n  ".join(node["html"] for node in violation["nodes"])
+        for violation in results.response["violations"]
+    ]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe(someone: Callable[..., Person], past: Past, scheme: str) -> None:
+    new = someone(color_scheme=scheme).open()
+    expect(new.locator(".lj-empty")).to_be_visible()
+    no_violations(new, scheme)
+    person = someone(color_scheme=scheme, storage_state=past.state)
+    person.complaints.expect("404")
+    page = person.open()
+    for name in ("list", "fields", "running", "succeeded", "failed", "missing"):
+        page.goto(person.server.url + past.path(name))
+        is_live(page)
+        if name == "fields":
+            button(page).click()
+            expect(page.locator(".lj-error:visible")).to_have_count(1)
+        elif name == "failed":
+            page.get_by_role("button", name="Show traceback").click()
+            expect(page.locator("pre")).to_contain_text("Traceback")
+        elif name == "list":
+            page.keyboard.press("?")
+            no_violations(page, scheme)
+            page.keyboard.press("Escape")
+            row(page, past.jobs["running"]).get_by_role("button", name="Cancel").click()
+        no_violations(page, scheme)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_while_disconnected(someone: Callable[..., Person], past: Past, scheme: str) -> None:
+    person = someone(color_scheme=scheme, storage_state=past.state)
+    wire = person.wire()
+    page = person.open()
+    wire.cut()
+    expect(page.locator("livejobs-bar")).to_contain_text("What you see may be old.")
+    button(page).click()
+    expect(page.locator(".lj-formnote")).to_be_visible()
+    no_violations(page, scheme)
+
+
+def test_390_pixels_without_sideways_scroll(someone: Callable[..., Person], past: Past) -> None:
+    phone = {"viewport": PHONE, "is_mobile": True, "has_touch": True}
+    new = someone(**phone).open()
+    fits(new)
+    expect(new.locator("#lj-name")).to_be_visible()  # nothing is folded before there are jobs
+    person = someone(**phone, storage_state=past.state)
+    person.complaints.expect("404")
+    wire = person.wire()
+    page = person.open()
+    for name in ("list", "fields", *STATES, "missing"):
+        page.goto(person.server.url + past.path(name))
+        is_live(page)
+        fits(page)
+        if name == "fields":
+            button(page).tap()
+            expect(page.locator(".lj-error:visible")).to_have_count(1)
+            fits(page)
+        elif name == "failed":
+            page.get_by_role("button", name="Show traceback").tap()
+            expect(page.locator("pre")).to_contain_text("Traceback")
+            fits(page)
+    page.goto(person.server.url)
+    is_live(page)
+    line = row(page, past.jobs["running"])
+    line.get_by_role("button", name="Cancel").tap()
+    expect(line.get_by_role("button", name="Keep running")).to_be_visible()
+    fits(page)
+    line.get_by_role("button", name="Keep running").tap()
+    wire.cut()
+    expect(page.locator("livejobs-bar")).to_contain_text("What you see may be old.")
+    fits(page)
+
+
+def fits(page: Page) -> None:
+    """Nothing sticks out sideways, what is to be tapped is large enough, and a field does not make iOS zoom in."""
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= PHONE["width"], f"{page.url} is {width} px wide"
+    for place in page.locator("button:visible, a.lj-button:visible").all():
+        box = place.bounding_box()
+        assert box is not None
+        assert box["height"] >= 44, f"{place.inner_text()} at {page.url} is {box['height']} px high"
+    sizes = page.eval_on_selector_all(
+        "input:not([type=checkbox]), select, textarea", "all => all.map((field) => getComputedStyle(field).fontSize)"
+    )
+    assert set(sizes) <= {"16px"}
+
+
+def test_a_phone_folds_the_runner_once_jobs_exist(someone: Callable[..., Person], past: Past) -> None:
+    person = someone(viewport=PHONE, is_mobile=True, has_touch=True, storage_state=past.state)
+    page = person.open()
+    expect(button(page)).to_be_in_viewport()
+    expect(page.locator("#lj-name")).to_be_hidden()
+    options = page.get_by_role("button", name="Options")
+    expect(options).to_have_attribute("aria-expanded", "false")
+    options.tap()
+    expect(page.locator("#lj-name")).to_be_visible()
+    expect(options).to_have_attribute("aria-expanded", "true")
+    page.get_by_label("Task", exact=True).select_option("count_words")  # required fields unfold it
+    expect(page.locator("#lj-count_words-text")).to_be_visible()
+    line = row(page, past.jobs["succeeded"])
+    line.scroll_into_view_if_needed()
+    box = line.bounding_box()
+    assert box is not None
+    page.touchscreen.tap(box["x"] + 40, box["y"] + box["height"] - 16)  # the whole card opens the job
+    expect(page.get_by_role("heading", level=1)).to_have_text("October")
+
+
+def test_the_server_renders_what_the_elements_render(someone: Callable[..., Person], past: Past) -> None:
+    """Before the scripts and after them a person reads the same; without them the page says that it needs them."""
+    person = someone(storage_state=past.state)
+    # no connection and no clock: what the elements show is the snapshot that came with the page
+    person.context.route_web_socket(re.compile("/socket/$"), lambda _near: None)
+    person.context.add_init_script("globalThis.setInterval = () => 0")
+    plain = someone(storage_state=past.state, java_script_enabled=False)
+    for name in ("list", *STATES):
+        place = "livejobs-table" if name == "list" else ".lj-jobhead"
+        page = person.context.new_page()
+        release: list[Callable[[], None]] = []
+        page.route("**/index.js", lambda route: release.append(route.continue_))  # noqa: B023 - used within the round
+        page.goto(person.server.url + past.path(name), wait_until="commit")
+        expect(page.locator(place)).to_be_visible()
+        before = text_of(page.locator(place))
+        assert not page.evaluate("!!customElements.get('livejobs-table')")
+        page.wait_for_function(
+            "() => performance.getEntriesByType('resource').some((each) => /page.js$/.test(each.name))"
+        )
+        release.pop()()
+        page.wait_for_function("() => !!customElements.get('livejobs-keys')")
+        assert text_of(page.locator(place)) == before
+        page.close()
+
+        page = plain.open(past.path(name), live=False)
+        expect(page.locator("noscript p")).to_have_text("Livejobs needs JavaScript to start and follow jobs.")
+        expect(page.locator("noscript p")).to_be_visible()
+        timeless = re.compile(r"(\d+ min )?\d+ s( · about [^·]+ left)?")
+        assert timeless.sub("N s", text_of(page.locator(place))) == timeless.sub("N s", before)
+        for place_of_button in page.locator("button").all():
+            expect(place_of_button).to_be_disabled()
+
+
+def test_an_empty_list_is_rendered_by_the_server_too(someone: Callable[..., Person]) -> None:
+    page = someone(java_script_enabled=False).open(live=False)
+    expect(page.locator(".lj-empty")).to_have_text("No jobs yet. Run one; it stays here after a reload.")
+    expect(page.get_by_role("button", name="Run")).to_be_disabled()
+    expect(page.locator("livejobs-status")).to_be_hidden()  # there is no connection to tell of
+
+
+def test_new_jobs_wait_while_one_reads(person: Person, gate: str) -> None:
+    page = person.open()
+    first = person.job(page, "hold", "First", gate=gate)
+    row(page, first).hover()
+    others = person.jobs(page, *[{"task": "at_once", "name": f"Other {number}"} for number in range(3)])
+    waiting = page.get_by_role("button", name="3 new")
+    expect(waiting).to_be_visible()
+    expect(page.locator(".lj-row")).to_have_count(1)
+    box = row(page, first).bounding_box()
+    waiting.click()
+    expect(page.locator(".lj-row")).to_have_count(4)
+    expect(waiting).to_have_count(0)
+    assert box is not None
+    row(page, others[0]).hover()
+    own = run_quietly(page)  # one's own start appears at once, whatever the pointer does
+    expect(page.locator(".lj-row").first.locator(".lj-what a")).to_have_text(own)
+    page.mouse.move(5, 5)
+    person.job(page, "at_once", "Last")
+    expect(page.locator(".lj-row").first.locator(".lj-what a")).to_have_text("Last")
+
+
+def run_quietly(page: Page) -> str:
+    """Start a job by keys, so that the pointer stays where it is."""
+    page.locator("#lj-name").focus()
+    page.keyboard.type("Own")
+    page.get_by_label("Task", exact=True).select_option("at_once")
+    page.locator("#lj-name").press("Enter")
+    return "Own"
+
+
+def test_reduced_motion(someone: Callable[..., Person], past: Past) -> None:
+    page = someone(storage_state=past.state).open()
+    expect(page.locator(".lj-is-running .lj-icon").first).to_have_css("animation-name", "none")
+    page = someone(reduced_motion="no-preference", storage_state=past.state).open()
+    expect(page.locator(".lj-is-running .lj-icon").first).to_have_css("animation-name", "lj-turn")

@@ -1,0 +1,38 @@
+"""The fixtures of `tests.sockets`, in a file of their own because pytest loads it as a plugin."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from django.conf import settings
+
+from livejobs.live import database, hub, layer
+from tests.servers import Valkey
+from tests.sockets import PATIENCE, Sockets, others
+from tests.waiting import await_for
+
+
+@pytest.fixture
+async def sockets(valkey: Valkey, transactional_db: None) -> AsyncIterator[Sockets]:
+    """Clients of the live room; after the test nothing of the room is left in the process."""
+    made = Sockets()
+    yield made
+    try:
+        await made.close()
+        await await_for(lambda: not others(), PATIENCE, "the end of every task")
+    finally:
+        await asyncio.to_thread(database.close)
+
+
+@pytest.fixture
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The live room keeps its promises ten times faster than people need them."""
+    monkeypatch.setattr(settings, "LIVEJOBS", {"HEAL_SECONDS": 0.5, "HEAL_FINISHED_SECONDS": 2.0})
+    monkeypatch.setattr(layer, "PING_SECONDS", 0.1)
+    monkeypatch.setattr(layer, "DELAYED_SECONDS", 0.5)
+    monkeypatch.setattr(layer, "REOPEN_SECONDS", 1.0)
+    monkeypatch.setattr(layer, "CALL_SECONDS", 0.5)
+    monkeypatch.setattr(layer, "PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(hub, "STATUS_SECONDS", 0.1)
