@@ -410,7 +410,7 @@ def test_a_running_job_carries_the_request():
     assert read(job).version == 3
 
 
-@pytest.mark.parametrize("state", FINISHED)
+@pytest.mark.parametrize("state", sorted(FINISHED))
 def test_a_finished_job_is_not_cancelled(state):
     job = in_state(state)
     before = whole(job)
@@ -421,7 +421,7 @@ def test_a_finished_job_is_not_cancelled(state):
 # ---------------------------------------------------------------- retry and due
 
 
-@pytest.mark.parametrize("state", FINISHED)
+@pytest.mark.parametrize("state", sorted(FINISHED))
 def test_a_persons_retry_clears_what_the_design_says(state):
     job = in_state(state)
     lease = Lease(job.id, job.attempt, job.lease_owner)
@@ -449,7 +449,7 @@ def test_a_persons_retry_clears_what_the_design_says(state):
     assert claimed(job, owner="host:2/b")[0].attempt == 2
 
 
-@pytest.mark.parametrize("state", ACTIVE)
+@pytest.mark.parametrize("state", sorted(ACTIVE))
 def test_what_is_not_finished_is_not_retried(state):
     job = in_state(state)
     assert transitions.retry(job.id) is None
