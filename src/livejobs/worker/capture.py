@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from livejobs.worker.context import Attempt, attempt_of, current_job
+from livejobs.worker.interrupt import raise_if_due
 
 # loggers that speak of the machinery, not of the job
 OWN_LOGGERS: Final = frozenset(
@@ -41,6 +42,7 @@ class JobLogHandler(logging.Handler):
                 attempt.write(_level(record.levelno), line)
         except Exception:
             self.handleError(record)
+        raise_if_due(attempt)
 
 
 class LineCutter:
@@ -91,6 +93,8 @@ class JobOutput(io.TextIOBase):
         else:
             cutter = self._cutters.get(attempt) or self._cutters.setdefault(attempt, LineCutter(attempt, self.level))
             cutter.write(text)
+            if "\n" in text:  # print() writes the end of a line by itself: not in the middle of one
+                raise_if_due(attempt)
         return len(text)
 
     def flush(self) -> None:

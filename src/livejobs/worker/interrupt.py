@@ -102,6 +102,19 @@ def interrupt(attempt: Attempt) -> None:
         signal.pthread_kill(attempt.thread, SIGNAL)
 
 
+def raise_if_due(attempt: Attempt) -> None:
+    """Raise here what the signal could not: a job that logs without a pause is always inside the logging module.
+
+    Called where a line was taken, with no lock of ours held.
+
+    :raises Interrupted: the attempt is being interrupted and has not seen it yet.
+    """
+    due = attempt.interrupting and not attempt.raised and attempt is _target
+    if due and threading.get_ident() == attempt.thread:
+        attempt.raised = True
+        raise Interrupted(attempt.stop_reason or StopReason.CANCEL)
+
+
 def drop_connections(*, every: bool) -> None:
     """Forget this thread's database connections that the next job must not get.
 

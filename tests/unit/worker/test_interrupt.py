@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
@@ -16,7 +17,8 @@ from django.db.backends.signals import connection_created
 from livejobs.errors import JobStopped
 from livejobs.states import StopReason
 from livejobs.worker import interrupt
-from livejobs.worker.context import Attempt
+from livejobs.worker.capture import captured
+from livejobs.worker.context import Attempt, running
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +105,25 @@ def test_what_was_noticed_is_not_interrupted_too():
 
     with interrupting(attempt):
         assert interrupt.call(attempt, function, {}) == "cleaned up"
+
+
+@pytest.mark.parametrize("say", [lambda: print("busy"), lambda: logging.getLogger("some.library").warning("busy")])
+def test_a_job_that_writes_without_a_pause_is_stopped_at_its_next_line(say):
+    """The signal never comes through there: it always finds the logging module at work."""
+    attempt, said = an_attempt(), []
+
+    def function() -> None:
+        attempt.interrupting = True
+        try:
+            say()
+            said.append("too late")
+        finally:
+            say()  # clean-up may write: it is raised once
+
+    with captured(attempt), running(attempt), pytest.raises(JobStopped):
+        interrupt.call(attempt, function, {})
+    assert said == []
+    assert [text for _, _, text in attempt.lines] == ["busy", "busy"]
 
 
 def test_a_storm_of_interrupts_never_leaves_the_function():
