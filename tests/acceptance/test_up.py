@@ -397,7 +397,9 @@ def test_a_job_that_hears_nothing_is_ended_and_runs_again_at_the_next_start(serv
 
     assert server.stop() < STOP_SECONDS
     assert server.processes() == {}
-    assert re.search(r"A job was still running after \d s and was ended; the next start runs it again\.", server.err)
+    assert re.search(
+        r"worker was still at work after \d s and was ended; a job it had not finished runs again at", server.err
+    )
 
     server.start()
     assert "1 job that was running is queued again.\n" in server.out

@@ -256,8 +256,10 @@ class Supervisor:
 
     def _kill(self, part: Part, waited: float) -> None:
         if part.name == "worker" and part.stage is Stage.READY and not self.hurried:
+            # not "a job was running": its last one may have finished a moment ago
             self.output.warn(
-                f"A job was still running after {waited:.0f} s and was ended; the next start runs it again."
+                f"worker was still at work after {waited:.0f} s and was ended; a job it had not finished runs again"
+                " at the next start."
             )
             part.stage = Stage.STOPPED
         guard.end({part.pid}, seconds=1)
