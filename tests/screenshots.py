@@ -104,10 +104,8 @@ def take(browser: Browser, url: str, process: subprocess.Popen[bytes]) -> None:
     )
     for job in (failed, counted):
         expect(page.locator(f"#job-{job}")).to_contain_text(re.compile("Completed|Failed"), timeout=60_000)
-    (running,) = page.evaluate(
-        START, [{"task": "hash_tree", "name": "Python's library", "params": {"folder": os.path.dirname(os.__file__)}}]
-    )
-    expect(page.locator(f"#job-{running}")).to_contain_text("Running")
+    (running,) = page.evaluate(START, [{"task": "hash_tree", "name": "Digests", "params": {"folder": "/usr/lib"}}])
+    expect(page.locator(f"#job-{running} progress")).to_be_visible(timeout=120_000)
     picture(page, "list-light")
     state = page.context.storage_state()
 
@@ -121,11 +119,13 @@ def take(browser: Browser, url: str, process: subprocess.Popen[bytes]) -> None:
     page.evaluate(
         START, [{"task": "count_words", "name": f"Chapter {n}", "params": {"text": book(n)}} for n in range(1, 101)]
     )
+    page.get_by_role("link", name="Chapter 100").scroll_into_view_if_needed()
+    expect(page.locator("tbody tr").first).to_contain_text("Completed", timeout=120_000)
     page.reload()
     picture(page, "hundred-light")
 
     process.send_signal(signal.SIGTERM)
-    expect(page.get_by_text(re.compile("Reconnecting"))).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("What you see may be old.").first).to_be_visible(timeout=20_000)
     picture(page, "disconnected-light")
 
 
