@@ -10,10 +10,11 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
@@ -203,6 +204,18 @@ def test_another_host_is_refused(running):
     ):
         pass
     assert caught.value.response.status_code == 403
+
+
+def test_a_text_frame_that_is_no_text_leaves_no_traceback(running):
+    with Visitor(running).connect() as socket:
+        socket.recv(timeout=10)  # hello
+        socket.send(b"\xff\xfe", text=True)
+        with suppress(ConnectionClosed):
+            while True:
+                socket.recv(timeout=10)
+    assert socket.close_code == 1007
+    assert Visitor(running).start("add", a=1)
+    assert "Traceback" not in running.log
 
 
 def test_the_tutorials_address_is_there(running):

@@ -117,6 +117,13 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(message)s", "datefmt": "%H:%M:%S"}},
+    # a client's doing, answered with close code 1007; uvicorn adds a traceback each time, so anybody could fill the log
+    "filters": {
+        "our_own": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": lambda record: not str(record.msg).startswith("Invalid UTF-8"),
+        }
+    },
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line"},
         "warnings": {"class": "logging.StreamHandler", "formatter": "line", "level": "WARNING"},
@@ -133,6 +140,7 @@ LOGGING: dict[str, Any] = {
         "celery.task": {"level": "INFO"},  # where a job gets its logger the Celery way
         "kombu": {"level": "WARNING"},
         "uvicorn": {"level": "WARNING"},
+        "uvicorn.error": {"filters": ["our_own"]},
         "asyncio": {"level": "WARNING"},
     },
 }
