@@ -26,6 +26,8 @@ def installed(monkeypatch) -> Iterator[None]:
     handler = signal.getsignal(interrupt.SIGNAL)
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     monkeypatch.setattr(interrupt, "_installed", False)
+    # what measures our tests takes a lock too, in every thread's first steps; an interrupt there leaves it taken for good
+    monkeypatch.setattr(interrupt, "UNSAFE_INNERMOST", interrupt.UNSAFE_INNERMOST | {"coverage.collector"})
     interrupt.install()
     yield
     signal.signal(interrupt.SIGNAL, handler)
