@@ -9,8 +9,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
-# parallel test processes; acceptance tests start whole servers, so at most one a core and never more than four
-JOBS ?= $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
+# parallel test processes: one more than cores, because many tests wait for a lease or a grace; never more than four,
+# because acceptance tests start whole servers
+JOBS ?= $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 4)))
 DIST := -n $(JOBS) --dist loadfile
 ARGS ?=
 # the modules of which every branch is tested

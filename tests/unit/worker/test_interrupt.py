@@ -26,7 +26,7 @@ def installed(monkeypatch) -> Iterator[None]:
     handler = signal.getsignal(interrupt.SIGNAL)
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     monkeypatch.setattr(interrupt, "_installed", False)
-    # what measures our tests takes a lock too, in every thread's first steps; an interrupt there leaves it taken for good
+    # coverage takes a lock in every thread's first steps; an interrupt there would leave it taken for good
     monkeypatch.setattr(interrupt, "UNSAFE_INNERMOST", interrupt.UNSAFE_INNERMOST | {"coverage.collector"})
     interrupt.install()
     yield
