@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import logging
 import os
@@ -427,3 +428,79 @@ def calls_its_task(depth: int) -> int:
     from celery import current_app
 
     return 0 if depth == 0 else 1 + int(current_app.tasks["tests.jobs.calls_its_task"](depth=depth - 1))
+
+
+@live_job
+def swallows_for_ever() -> None:
+    """Catch BaseException, again and again."""
+    while True:
+        try:
+            print("waiting")
+            time.sleep(60)
+        except BaseException:
+            print("swallowed")
+
+
+@live_job(timeout=1.0)
+def takes_too_long() -> None:
+    """Run into its time limit."""
+    print("waiting")
+    time.sleep(60)
+
+
+@live_job(timeout=1.0)
+def takes_too_long_and_swallows() -> None:
+    """Run into its time limit, and not stop."""
+    swallows_for_ever()
+
+
+@live_job(max_losses=1)
+def stuck_in_c(mark: str) -> None:
+    """Hold the interpreter's lock in C, at the first attempt."""
+    print("waiting")
+    if not Path(mark).exists():
+        Path(mark).write_text(str(os.getpid()))
+        time.sleep(0.5)  # the line goes out
+        ctypes.PyDLL(None).sleep(60)
+
+
+@live_job
+def leaves_a_subprocess(mark: str, ends: bool = False) -> None:
+    """Start a process that outlives a careless stop, one that does not listen to SIGTERM."""
+    script = "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    script += "; print(os.getpid(), flush=True); time.sleep(300)"
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    Path(mark).write_text(process.stdout.readline().strip())
+    print("waiting")
+    while not ends:
+        try:
+            time.sleep(60)
+        except Exception:
+            print("swallowed")
+
+
+@live_job(retries=2, backoff=0.2, give_up_on=LookupError)
+def fails_at_first(mark: str, times: int = 1, error: str = "ValueError") -> str:
+    """Raise in the first attempts."""
+    with Path(mark).open("a") as file:
+        file.write("ran\n")
+    if len(Path(mark).read_text().split()) <= times:
+        raise {"ValueError": ValueError, "KeyError": KeyError}[error]("not yet")
+    return "at last"
+
+
+@live_job(max_losses=1)
+def poison(mark: str) -> None:
+    """Kill the child, each time."""
+    with Path(mark).open("a") as file:
+        file.write("ran\n")
+    os.kill(os.getpid(), 9)
+
+
+@live_job
+def looks_up_late(seconds: float) -> None:
+    """Wait in one call, then ask."""
+    print("waiting")
+    time.sleep(seconds)
+    current_job().check_cancelled()

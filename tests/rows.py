@@ -9,6 +9,7 @@ from threading import Barrier, Thread
 from typing import Any
 
 from django.db import connections
+from django.db.models.functions import Now
 
 from livejobs import transitions
 from livejobs.models import Job, JobEvent
@@ -36,7 +37,9 @@ def claimed(job: Job | None = None, owner: str = "host:1/a", **values: Any) -> t
 
 
 def put(job: Job, state: State, **values: Any) -> Job:
-    """Put a job into a state no edge of this version leads to; its history tells the same."""
+    """Put a job into a state that nothing led it to; its history tells the same, and its time has come."""
+    if state in {State.SCHEDULED, State.RETRYING}:
+        values = {"run_at": Now(), **values}
     Job.objects.filter(id=job.id).update(state=state, **values)
     JobEvent.objects.filter(job=job, version=job.version).update(state=state)
     return read(job)

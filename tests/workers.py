@@ -25,22 +25,35 @@ from livejobs.states import FINISHED, State, legal
 from tests.waiting import wait_for
 
 STOP_SECONDS = 15
-FAST = {"BEAT_SECONDS": 0.5, "LEASE_SECONDS": 2.0, "DISPATCH_SECONDS": 0.2, "REPUBLISH_SECONDS": 3.0}
+FAST = {
+    "BEAT_SECONDS": 0.5,
+    "LEASE_SECONDS": 2.0,
+    "DISPATCH_SECONDS": 0.2,
+    "REPUBLISH_SECONDS": 3.0,
+    "PROBE_SECONDS": 1.0,
+}
 
 
 class Worker:
     """A prefork worker in a session of its own, on the database and the Valkey of the test."""
 
     def __init__(
-        self, log: Path, *, children: int = 2, queues: Sequence[str] = ("livejobs",), fast: bool = True
+        self,
+        log: Path,
+        *,
+        children: int = 2,
+        queues: Sequence[str] = ("livejobs",),
+        fast: bool = True,
+        pool: str = "prefork",
+        app: str = "tests.celery_app",
     ) -> None:
-        self.log, self.children, self.queues, self.fast = log, children, queues, fast
+        self.log, self.children, self.queues, self.fast, self.pool, self.app = log, children, queues, fast, pool, app
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and wait until every child says that it is there."""
         command = [
-            sys.executable, "-m", "celery", "-A", "tests.celery_app", "worker", "--pool", "prefork",
+            sys.executable, "-m", "celery", "-A", self.app, "worker", "--pool", self.pool,
             "--concurrency", str(self.children), "--without-gossip", "--without-mingle", "--without-heartbeat",
             "-Q", ",".join(self.queues), "--loglevel", "INFO", "-n", f"test{os.getpid()}@%h",
         ]  # fmt: skip
@@ -52,7 +65,9 @@ class Worker:
                 command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
         wait_for(
-            lambda: len(set(self.presences()) - before) >= self.children, timeout=30, message=f"a worker ({self.log})"
+            lambda: len(set(self.presences()) - before) >= (self.children if self.pool == "prefork" else 1),
+            timeout=30,
+            message=f"a worker ({self.log})",
         )
 
     def presences(self) -> list[str]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 from asgiref.sync import sync_to_async
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 Task = LiveJob[..., Any] | str
+LONGEST_WAIT: Final = timedelta(days=36_500)
+LAST_YEAR: Final = 9000  # databases and time zones end with the year 9999
 
 
 def start(
@@ -40,6 +43,7 @@ def start(
     owner: AbstractBaseUser | HttpRequest | Person | None = None,
     key: str | None = None,
     queue: str | None = None,
+    run_at: datetime | timedelta | None = None,
 ) -> Job:
     """Start a live job and return its row. Code may start any task; people come in through `start_as`.
 
@@ -49,11 +53,12 @@ def start(
     :param owner: a user, a request (its user, else its browser), or None: seen by staff.
     :param key: idempotency key; the same one from the same owner answers with the same job.
     :param queue: the queue, where it is not the task's own.
+    :param run_at: when it is to run: a moment with a time zone, or a time from now; what is past means at once.
     :raises InvalidError: `fields` names each parameter that is wrong; nothing was stored.
     :raises ConflictError: the key was used with another task or other params.
     """
     live_job = _resolve(task)
-    return _start(live_job, _checked_params(live_job, params or {}), _person(owner), name, key, queue)
+    return _start(live_job, _checked_params(live_job, params or {}), _person(owner), name, key, queue, run_at)
 
 
 def _start(
@@ -63,6 +68,7 @@ def _start(
     name: str,
     key: str | None,
     queue: str | None = None,
+    run_at: datetime | timedelta | None = None,
 ) -> Job:
     user: Any = person.user if person else None  # of the host's own class
     job = Job(
@@ -76,7 +82,7 @@ def _start(
         retries=live_job.retries,
         max_losses=conf.MAX_LOSSES if live_job.max_losses is None else live_job.max_losses,
     )
-    return _accept_once(job, person.name if person else "")
+    return _accept_once(job, person.name if person else "", _checked_time(run_at))
 
 
 def start_many(
@@ -160,9 +166,10 @@ async def astart(
     owner: AbstractBaseUser | HttpRequest | Person | None = None,
     key: str | None = None,
     queue: str | None = None,
+    run_at: datetime | timedelta | None = None,
 ) -> Job:
     """Do `start` from async code."""
-    return await sync_to_async(start)(task, params, name=name, owner=owner, key=key, queue=queue)
+    return await sync_to_async(start)(task, params, name=name, owner=owner, key=key, queue=queue, run_at=run_at)
 
 
 async def acancel(job: Job | int, *, actor: str = "") -> Job:
@@ -175,13 +182,13 @@ async def aretry(job: Job | int, *, actor: str = "") -> Job:
     return await sync_to_async(retry)(job, actor=actor)
 
 
-def _accept_once(job: Job, actor: str) -> Job:
+def _accept_once(job: Job, actor: str, run_at: datetime | timedelta | None) -> Job:
     if job.idempotency_key is None:
-        return transitions.accept(job, actor=actor)
+        return transitions.accept(job, actor=actor, run_at=run_at)
     earlier = _same_key(job)
     if earlier is None:
         try:
-            return transitions.accept(job, actor=actor)
+            return transitions.accept(job, actor=actor, run_at=run_at)
         except IntegrityError:  # the same click came in between
             earlier = _same_key(job)
             if earlier is None:
@@ -255,6 +262,17 @@ def _checked_key(key: str | None) -> str | None:
     if not key or len(key) > KEY_MAX or clean(key) != key:
         raise InvalidError(fields={"key": _("From 1 to %(limit)d plain characters.") % {"limit": KEY_MAX}})
     return key
+
+
+def _checked_time(run_at: Any) -> datetime | timedelta | None:
+    if run_at is None or (isinstance(run_at, timedelta) and abs(run_at) < LONGEST_WAIT):
+        return run_at
+    if isinstance(run_at, datetime):
+        if run_at.tzinfo is None:
+            raise InvalidError(fields={"run_at": _("A moment needs a time zone.")})
+        if run_at.year < LAST_YEAR:
+            return run_at
+    raise InvalidError(fields={"run_at": _("A moment with a time zone, or a time from now, in this century.")})
 
 
 def _find(job_id: int) -> Job:

@@ -18,18 +18,23 @@ class LivejobsConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the rooms: definitions to Celery, Celery's worker to the agent, signals to the log."""
-        from celery.signals import worker_process_init, worker_process_shutdown
+        from celery.signals import worker_process_init, worker_process_shutdown, worker_ready
         from django.utils.translation import gettext
 
         from livejobs import actions, checks, journal, refusals  # noqa: F401 - importing registers the checks
         from livejobs.definitions import registry
+        from livejobs.worker import parent
         from livejobs.worker.agent import end_agent, start_agent
+        from livejobs.worker.task import register_probe
 
         refusals.translate_with(gettext)
         registry.starter = actions.start
         registry.subscribe(register_task)
         autodiscover_modules("tasks")
         journal.connect()
+        register_probe()
+        parent.connect()
+        worker_ready.connect(start_agent, dispatch_uid="livejobs-agent")
         worker_process_init.connect(start_agent, dispatch_uid="livejobs-agent")
         worker_process_shutdown.connect(end_agent, dispatch_uid="livejobs-agent")
 

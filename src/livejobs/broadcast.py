@@ -12,6 +12,7 @@ import hashlib
 import logging
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Coroutine, Iterable, Sequence
 from concurrent.futures import Future
@@ -141,6 +142,12 @@ class Outlet:
                 return
             self._draining = True
         self.submit(self._drain())
+
+    def finish(self, seconds: float) -> None:
+        """Wait until what was handed over is sent, for a process that ends; at most so long."""
+        give_up_at = time.monotonic() + seconds
+        while self._draining and time.monotonic() < give_up_at:
+            time.sleep(0.01)
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine on the outlet's loop: the worker's agent lives there too."""

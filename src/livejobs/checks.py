@@ -7,7 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from livejobs.conf import NAMES
+from livejobs import publishing
+from livejobs.conf import NAMES, conf
 
 
 @register("livejobs")
@@ -22,6 +23,16 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     ]
     if given.get("DATABASE", "default") not in settings.DATABASES:
         found.append(Error("LIVEJOBS['DATABASE'] names no database in DATABASES.", id="livejobs.E003"))
+    pool = str(getattr(publishing.celery_app().conf, "worker_pool", "prefork"))
+    if not any(word in pool for word in ("prefork", "processes", "threads", "solo")):
+        found.append(
+            Error(
+                f"Live jobs run in Celery's prefork, threads and solo pools, not in {pool}.",
+                hint="Set worker_pool to prefork; threads and solo can stop only jobs that look up.",
+                id="livejobs.E006",
+            )
+        )
+    found += _check_times(given)
     layers = getattr(settings, "CHANNEL_LAYERS", {})
     if given.get("CHANNEL_LAYER", "default") not in layers:
         found.append(
@@ -40,3 +51,20 @@ def check_settings(**_: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+def _check_times(given: dict[str, Any]) -> list[CheckMessage]:
+    """Refuse times that break a promise together: a child that is frozen must end before its job is rescued."""
+    ordered = (
+        ("BEAT_SECONDS", "WATCHDOG_SECONDS", "livejobs.E007"),
+        ("WATCHDOG_SECONDS", "LEASE_SECONDS", "livejobs.E008"),
+        ("STOP_RAISE_SECONDS", "STOP_KILL_SECONDS", "livejobs.E009"),
+    )
+    return [
+        Error(
+            f"LIVEJOBS[{less!r}] ({getattr(conf, less)}) must be less than LIVEJOBS[{more!r}] ({getattr(conf, more)}).",
+            id=name,
+        )
+        for less, more, name in ordered
+        if {less, more} & set(given) and getattr(conf, less) >= getattr(conf, more)
+    ]

@@ -42,14 +42,34 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("LEASE_SECONDS", 20.0, "How long the rescuer must see a lease unchanged before it rescues the job."),
     Setting("MAX_LOSSES", 2, "How often a job may be rescued before it fails; a task may say otherwise."),
     Setting("STOP_RAISE_SECONDS", 5.0, "How long a job may take to notice a stop before an exception is raised in it."),
+    Setting("STOP_KILL_SECONDS", 15.0, "How long a job may take to end before its worker child is ended with it."),
+    Setting(
+        "WATCHDOG_SECONDS", 14.0, "How long a worker child may run no Python before it is ended; under LEASE_SECONDS."
+    ),
+    Setting(
+        "SHUTDOWN_SECONDS", 5.0, "How long running jobs may go on after a worker got SIGTERM; then it releases them."
+    ),
+    Setting(
+        "BACKOFF_SECONDS", 5.0, "The wait before a failed job's first retry; it doubles. A task may say otherwise."
+    ),
+    Setting("BACKOFF_MAX_SECONDS", 600.0, "The longest wait between two retries."),
     Setting("PROGRESS_SECONDS", 0.1, "The shortest time between two broadcasts of a job's progress."),
     Setting("PROGRESS_SAVE_SECONDS", 1.0, "The shortest time between two writes of a job's progress."),
     Setting("LOG_SECONDS", 0.25, "How long log lines are gathered before they are written and sent."),
     Setting("PUBLISH_SECONDS", 2.0, "How long one publish to the broker may take, connecting included."),
     Setting("DISPATCH_SECONDS", 1.0, "How often the dispatcher looks for queued jobs that were not published."),
     Setting(
-        "REPUBLISH_SECONDS", 20.0, "How long a published job may stay queued before it is published again; doubles."
+        "REPUBLISH_SECONDS", 20.0, "How long a job stays queued until its queue is probed for lost messages; doubles."
     ),
+    Setting("PROBE_SECONDS", 5.0, "How long after an answered probe a job that is still queued counts as lost."),
+    Setting("SCHEDULE_SECONDS", 0.5, "How often the scheduler looks for jobs whose time has come."),
+    Setting("PRUNE_SECONDS", 60.0, "How often the pruner looks for old jobs."),
+    Setting(
+        "KEEP_SECONDS",
+        {"succeeded": 30 * 86_400, "cancelled": 30 * 86_400, "failed": None},
+        "How long finished jobs are kept, by state; None for ever.",
+    ),
+    Setting("KEEP_BY_TASK", {}, 'The same for single tasks: `{"shop.tasks.export": {"succeeded": 3600}}`.'),
     Setting("PRESENCE_SECONDS", 15.0, "How old a presence may be before its worker counts as gone."),
     Setting("HEAL_SECONDS", 5.0, "How often the live view of unfinished jobs is compared with the database."),
     Setting("HEAL_FINISHED_SECONDS", 30.0, "How often the live view of finished jobs is compared with the database."),

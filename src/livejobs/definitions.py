@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from livejobs import results
@@ -25,10 +27,12 @@ __all__ = ["LiveJob", "Permission", "Registry", "Starter", "Text", "live_job", "
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Errors = type[BaseException] | tuple[type[BaseException], ...]
 Permission = str | Callable[[Any, dict[str, Any]], bool]
 _QUEUE: Final = re.compile(r"[A-Za-z0-9_.-]{1,255}")  # what every broker and the channel layer take in a name
 _QUEUE_RULE: Final = "is no queue; a queue's name has letters, digits, `_`, `.` and `-` only"
-_LATER: Final = "comes in a later version of Livejobs"
+_LONGEST_SECONDS: Final = 3.0e9  # about a century
+_DOUBLINGS: Final = 60  # past that every wait is the longest, and a float has an end
 
 
 def _unsupported(method: str, why: str) -> Callable[..., NoReturn]:
@@ -51,6 +55,12 @@ class LiveJob(Generic[P, R]):
 
     :param title: what people see; default: the function's name in words.
     :param queue: the queue it waits in; default: the setting QUEUE.
+    :param retries: how often it runs again after an exception, by itself.
+    :param backoff: seconds before the first of these; each further wait is twice as long; default: BACKOFF_SECONDS.
+    :param backoff_max: the longest wait, in seconds; default: BACKOFF_MAX_SECONDS.
+    :param retry_on: the exceptions worth another try; default: every Exception.
+    :param give_up_on: those of them that are not.
+    :param timeout: seconds an attempt may take before it is stopped, and the job fails.
     :param max_losses: how often a lost job is run again; 0 for one that must never run twice; default: MAX_LOSSES.
     :param expose: whether people may start it from outside the code; default: the setting EXPOSE.
     :param permission: who of them: a Django permission name, or a callable of (user, params).
@@ -62,7 +72,12 @@ class LiveJob(Generic[P, R]):
     doc: str
     queue: str | None
     retries: int
+    backoff: float | None
+    backoff_max: float | None
+    retry_on: Errors
+    give_up_on: Errors
     max_losses: int | None
+    timeout: float | None
     expose: bool | None
     permission: Permission | None
     func: Callable[P, R]
@@ -81,6 +96,10 @@ class LiveJob(Generic[P, R]):
         title: str = "",
         queue: str | None = None,
         retries: int = 0,
+        backoff: float | None = None,
+        backoff_max: float | None = None,
+        retry_on: Errors = Exception,
+        give_up_on: Errors = (),
         max_losses: int | None = None,
         timeout: float | None = None,
         expose: bool | None = None,
@@ -90,13 +109,16 @@ class LiveJob(Generic[P, R]):
         if isinstance(func, LiveJob):
             raise refuse(func.func, "it already is one; decorate it once")
         self._params = Signature.of(func)
-        _check_options(func, title, queue, retries, max_losses, timeout, expose, permission)
+        _check_options(func, title, queue, expose, permission)
+        _check_budgets(func, retries, backoff, backoff_max, retry_on, give_up_on, max_losses, timeout)
         functools.update_wrapper(self, func)
         self.func = func
         self.name = func.__name__ if short_name else f"{func.__module__}.{func.__name__}"
         self.title = title.strip() or humanised(func.__name__)
         self.doc = inspect.getdoc(func) or ""
-        self.queue, self.retries, self.max_losses = queue, retries, max_losses
+        self.queue, self.max_losses, self.timeout = queue, max_losses, timeout
+        self.retries, self.backoff, self.backoff_max = retries, backoff, backoff_max
+        self.retry_on, self.give_up_on = retry_on, give_up_on
         self.expose, self.permission = expose, permission
         self.schema, self.required = self._params.schema(), self._params.required
 
@@ -122,27 +144,38 @@ class LiveJob(Generic[P, R]):
     def apply_async(
         self, args: Sequence[Any] | None = None, kwargs: Mapping[str, Any] | None = None, **options: Any
     ) -> Job:
-        """Start a job by Celery's other calling convention; of its options `queue` is known.
+        """Start a job by Celery's other calling convention; of its options `queue`, `countdown` and `eta` are known.
+
+        A job for later waits in its row as scheduled, never in the broker, where it could be lost.
 
         :raises UnsupportedError: another option is given.
         :raises InvalidError: an argument is wrong; nothing was started.
         """
-        queue = options.pop("queue", None)
+        queue, run_at = options.pop("queue", None), self._time(options.pop("countdown", None), options.pop("eta", None))
         if given := [name for name, value in options.items() if value is not None]:
             raise UnsupportedError(
-                f"{self.__name__}.apply_async({given[0]}=...) is not supported; it takes queue only."
+                f"{self.__name__}.apply_async({given[0]}=...) is not supported; it takes queue, countdown and eta."
             )
         if queue is not None and not _is_queue(queue):
             raise UnsupportedError(f"{self.__name__}.apply_async(queue={queue!r}) {_QUEUE_RULE}.")
-        return self._start(self.bind(args or (), kwargs or {}), queue)
+        return self._start(self.bind(args or (), kwargs or {}), queue, run_at)
 
-    def _start(self, params: dict[str, Any], queue: str | None) -> Job:
+    def _time(self, countdown: Any, eta: Any) -> datetime | timedelta | None:
+        if countdown is not None and eta is not None:
+            raise UnsupportedError(f"{self.__name__}.apply_async() takes countdown or eta, not both.")
+        if countdown is not None and not _is_seconds(countdown, least=-math.inf):
+            raise UnsupportedError(f"{self.__name__}.apply_async(countdown={countdown!r}) is no number of seconds.")
+        if eta is not None and not isinstance(eta, datetime):
+            raise UnsupportedError(f"{self.__name__}.apply_async(eta={eta!r}) is no datetime.")
+        return eta if countdown is None else timedelta(seconds=countdown)
+
+    def _start(self, params: dict[str, Any], queue: str | None, run_at: datetime | timedelta | None = None) -> Job:
         if registry.starter is None:
             raise LivejobsError(
                 f"{self.__name__} cannot be started here: that needs a running Django app with livejobs in"
                 " INSTALLED_APPS, or `livejobs up`; called directly it is just the function."
             )
-        return registry.starter(self, params, queue=queue)
+        return registry.starter(self, params, queue=queue, run_at=run_at)
 
     s = _unsupported("s", _SIGNATURE)
     si = _unsupported("si", _SIGNATURE)
@@ -153,6 +186,24 @@ class LiveJob(Generic[P, R]):
     chunks = _unsupported("chunks", _MANY)
     retry = _unsupported("retry", "is Celery's own retry, which can lose a job; raise the exception instead")
     apply = _unsupported("apply", "runs a Celery task without a job; call the function directly")
+
+    # ------------------------------------------------------------ retries
+
+    def is_worth_retrying(self, error: BaseException) -> bool:
+        """Whether another attempt may end better than the one that raised this."""
+        return isinstance(error, self.retry_on) and not isinstance(error, self.give_up_on)
+
+    def wait_before_retry(self, failures: int, chance: float, *, backoff: float, backoff_max: float) -> float:
+        """How long to wait for the next attempt, in seconds: doubling, capped, and up to a quarter shorter or longer.
+
+        :param failures: how many attempts failed before the one that failed now.
+        :param chance: a random number from 0 to 1, so that jobs that failed together do not come back together.
+        :param backoff: the first wait of a task that names none.
+        :param backoff_max: the longest wait of a task that names none.
+        """
+        first = backoff if self.backoff is None else self.backoff
+        longest = backoff_max if self.backoff_max is None else self.backoff_max
+        return min(longest, first * 2.0 ** min(failures, _DOUBLINGS) * (0.75 + chance / 2))
 
     # ------------------------------------------------------------ params and result
 
@@ -201,6 +252,10 @@ def live_job(
     title: str = "",
     queue: str | None = None,
     retries: int = 0,
+    backoff: float | None = None,
+    backoff_max: float | None = None,
+    retry_on: Errors = Exception,
+    give_up_on: Errors = (),
     max_losses: int | None = None,
     timeout: float | None = None,
     expose: bool | None = None,
@@ -232,28 +287,56 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
 
 
-def _check_options(
-    func: Callable[..., Any],
-    title: Any,
-    queue: Any,
-    retries: Any,
-    max_losses: Any,
-    timeout: Any,
-    expose: Any,
-    permission: Any,
-) -> None:
-    """Refuse an option that is not right, or not there yet."""
-    right = (
+def _is_seconds(value: Any, *, least: float = 0) -> bool:
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and least <= value < _LONGEST_SECONDS
+    )
+
+
+def _is_errors(value: Any) -> bool:
+    classes = value if isinstance(value, tuple) else (value,)
+    return all(isinstance(each, type) and issubclass(each, BaseException) for each in classes)
+
+
+def _check_options(func: Callable[..., Any], title: Any, queue: Any, expose: Any, permission: Any) -> None:
+    _refuse_wrong(
+        func,
         (isinstance(title, str), "title must be text"),
         (queue is None or _is_queue(queue), f"queue={queue!r} {_QUEUE_RULE}"),
-        (_is_count(retries), "retries must be a whole number, 0 or more"),
-        (retries == 0, f"retries={retries} {_LATER}; leave it out"),
-        (max_losses is None or _is_count(max_losses), "max_losses must be a whole number, 0 or more"),
-        (timeout is None, f"timeout {_LATER}; leave it out"),
         (expose is None or isinstance(expose, bool), "expose must be True or False"),
-        (permission is None or isinstance(permission, str) or callable(permission),
-         "permission must be the name of a Django permission, or a callable of (user, params)"),
-    )  # fmt: skip
+        (
+            permission is None or isinstance(permission, str) or callable(permission),
+            "permission must be the name of a Django permission, or a callable of (user, params)",
+        ),
+    )
+
+
+def _check_budgets(
+    func: Callable[..., Any],
+    retries: Any,
+    backoff: Any,
+    backoff_max: Any,
+    retry_on: Any,
+    give_up_on: Any,
+    max_losses: Any,
+    timeout: Any,
+) -> None:
+    _refuse_wrong(
+        func,
+        (_is_count(retries), "retries must be a whole number, 0 or more"),
+        (backoff is None or _is_seconds(backoff), "backoff must be a number of seconds, 0 or more"),
+        (backoff_max is None or _is_seconds(backoff_max), "backoff_max must be a number of seconds, 0 or more"),
+        (_is_errors(retry_on), "retry_on must be an exception class, or a tuple of them"),
+        (_is_errors(give_up_on), "give_up_on must be an exception class, or a tuple of them"),
+        (max_losses is None or _is_count(max_losses), "max_losses must be a whole number, 0 or more"),
+        (timeout is None or (_is_seconds(timeout) and timeout > 0), "timeout must be a number of seconds, more than 0"),
+    )
+
+
+def _refuse_wrong(func: Callable[..., Any], *right: tuple[bool, str]) -> None:
     for fine, reason in right:
         if not fine:
             raise refuse(func, reason)

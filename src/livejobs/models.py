@@ -49,6 +49,10 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Queued jobs of which the broker was not told."""
         return self.queued().filter(published_at__isnull=True)
 
+    def due(self) -> JobQuerySet:
+        """Jobs whose time has come, by the database's clock."""
+        return self.filter(state__in=[State.RETRYING, State.SCHEDULED], run_at__lte=Now())
+
     def newest(self) -> JobQuerySet:
         """The order of every list: newest first, by key."""
         return self.order_by("-id")
@@ -120,11 +124,10 @@ class Job(models.Model):
             models.Index(fields=["owner_key", "-id"], name="livejobs_job_mine"),
             # not partial: SQLite uses a partial index only where a query repeats its condition word by word
             models.Index(fields=["state", "id"], name="livejobs_job_active"),
-            models.Index(
-                fields=["run_at"], name="livejobs_job_due",
-                condition=models.Q(state__in=[State.RETRYING.value, State.SCHEDULED.value]),
-            ),
-        ]  # fmt: skip
+            models.Index(fields=["state", "run_at"], name="livejobs_job_due"),
+            models.Index(fields=["state", "published_at"], name="livejobs_job_unpublished"),
+            models.Index(fields=["state", "finished_at"], name="livejobs_job_old"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.id} {self.name or self.task}"
@@ -199,3 +202,21 @@ class Presence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
+
+
+class Probe(models.Model):
+    """The one message that asks a queue whether it loses others: what came before it must have been claimed by then."""
+
+    queue = models.CharField(max_length=255, primary_key=True)
+    number = models.PositiveBigIntegerField(default=0)
+    sent_at = models.DateTimeField(null=True, blank=True)  # the first copy; null: no probe is under way
+    resent_at = models.DateTimeField(null=True, blank=True)  # the last copy
+    copies = models.PositiveIntegerField(default=0)
+    answered_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("probe")
+        verbose_name_plural = _("probes")
+
+    def __str__(self) -> str:
+        return f"{self.queue} {self.number}"

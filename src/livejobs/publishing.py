@@ -15,6 +15,7 @@ from typing import Any, Final
 from celery._state import _get_active_apps, get_current_app  # type: ignore[attr-defined]  # no other door
 from django.db import connections
 
+from livejobs import probes
 from livejobs.conf import conf
 from livejobs.models import Job
 
@@ -53,16 +54,22 @@ class Publisher:
         :param attempt: the attempt the message hopes to become.
         :raises Exception: whatever the transport raises when the broker is down; at most after PUBLISH_SECONDS a step.
         """
+        self._send(task, queue_name, task_id=celery_id(job_id, attempt), headers={HEADER: str(job_id)})
+
+    def publish_probe(self, queue_name: str, number: int) -> None:
+        """Send the message that asks a queue whether it loses others; errors as `publish`."""
+        self._send(probes.TASK, queue_name, kwargs={"queue": queue_name, "number": number})
+
+    def _send(self, task: str, queue_name: str, **options: Any) -> None:
         try:
             celery_app().send_task(
                 task,
-                task_id=celery_id(job_id, attempt),
-                headers={HEADER: str(job_id)},
                 queue=queue_name,
                 producer=self._connected(),
                 retry=False,
                 ignore_result=True,
                 serializer="json",
+                **options,
             )
         except Exception:
             self.close()

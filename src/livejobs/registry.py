@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from livejobs.signatures import place, refuse
@@ -15,7 +16,15 @@ if TYPE_CHECKING:
 class Starter(Protocol):
     """The verb that makes a row of a definition and its params: `actions.start`."""
 
-    def __call__(self, task: LiveJob[..., Any], params: dict[str, Any], /, *, queue: str | None = None) -> Job:
+    def __call__(
+        self,
+        task: LiveJob[..., Any],
+        params: dict[str, Any],
+        /,
+        *,
+        queue: str | None = None,
+        run_at: datetime | timedelta | None = None,
+    ) -> Job:
         """Start a job."""
         ...
 

@@ -73,6 +73,7 @@ BACK_OFF: Final = _edge("back_off", State.RUNNING, to=State.RETRYING, fenced=Tru
 RELEASE: Final = _edge("release", State.RUNNING, to=State.QUEUED, fenced=True, unless_cancelled=True)
 RESCUE: Final = _edge("rescue", State.RUNNING, to=State.QUEUED, fenced=True, unless_cancelled=True)
 LOSE: Final = _edge("lose", State.RUNNING, to=State.FAILED, fenced=True, unless_cancelled=True)
+EXPIRE: Final = _edge("expire", State.RUNNING, to=State.FAILED, fenced=True, unless_cancelled=True)
 MARK_STOPPING: Final = _edge("stopping", State.RUNNING, to=State.RUNNING, fenced=True)
 DUE: Final = _edge("due", State.SCHEDULED, State.RETRYING, to=State.QUEUED)
 CANCEL_WAITING: Final = _edge("cancel", *WAITING, to=State.CANCELLED)
@@ -80,7 +81,7 @@ CANCEL_RUNNING: Final = _edge("cancel", State.RUNNING, to=State.RUNNING)
 RETRY: Final = _edge("retry", *FINISHED, to=State.QUEUED)
 
 EDGES: Final[tuple[Edge, ...]] = (
-    CLAIM, SUCCEED, FAIL, STOP, BACK_OFF, RELEASE, RESCUE, LOSE,
+    CLAIM, SUCCEED, FAIL, STOP, BACK_OFF, RELEASE, RESCUE, LOSE, EXPIRE,
     MARK_STOPPING, DUE, CANCEL_WAITING, CANCEL_RUNNING, RETRY,
 )  # fmt: skip
 

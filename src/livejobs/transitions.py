@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import transaction
@@ -23,8 +23,10 @@ from livejobs.models import Job, JobEvent, JobLog
 from livejobs.protocol import Progress
 from livejobs.states import (
     ACTIVE,
+    BACK_OFF,
     CLAIM,
     DUE,
+    EXPIRE,
     FAIL,
     LOSE,
     MARK_STOPPING,
@@ -48,6 +50,11 @@ LOST_ERROR: Final = {
     "reason": ErrorReason.LOST.value,
     "type": "",
     "message": "The worker stopped before this job finished",
+}
+TIMEOUT_ERROR: Final = {
+    "reason": ErrorReason.TIMEOUT.value,
+    "type": "",
+    "message": "The job was stopped at its time limit",
 }
 
 
@@ -80,17 +87,24 @@ class Line:
 # ---------------------------------------------------------------- by people and by the clock
 
 
-def accept(job: Job, *, actor: str = "") -> Job:
-    """Store a new job as queued; the queued row is the outbox.
+def accept(job: Job, *, actor: str = "", run_at: datetime | timedelta | None = None) -> Job:
+    """Store a new job: queued, or scheduled for a time that is still to come.
 
+    :param run_at: when it is due: a moment, or how long from now; both are judged by the database's clock.
     :raises django.db.IntegrityError: the owner used this idempotency key before.
     """
     alias = conf.DATABASE
-    job.state, job.version, job.publish_count = State.QUEUED, 1, 1
-    job.published_at = Now()  # the database's clock, as everywhere
+    job.version = 1
+    if run_at is None:
+        job.state, job.publish_count = State.QUEUED, 1
+        job.published_at = Now()  # the database's clock, as everywhere
+    else:
+        job.state = State.SCHEDULED
+        job.run_at = _now_plus(run_at) if isinstance(run_at, timedelta) else run_at
     with transaction.atomic(using=alias):
         job.save(using=alias, force_insert=True)
-        return _record(_read(job.pk), ACCEPT, actor, {})
+        stored = _record(_read(job.pk), ACCEPT, actor, {})
+        return stored if run_at is None else due(stored.id) or stored
 
 
 def cancel(job_id: int, *, actor: str = "") -> Job | None:
@@ -113,8 +127,8 @@ def retry(job_id: int, *, actor: str = "") -> Job | None:
 
 
 def due(job_id: int) -> Job | None:
-    """Queue a job whose time has come."""
-    return _move(job_id, DUE, where=Q(cancel_requested_at__isnull=True), **_queued())
+    """Queue a job whose time has come; None when it has not, by the database's clock."""
+    return _move(job_id, DUE, where=_WANTED & Q(run_at__lte=Now()), **_queued())
 
 
 # ---------------------------------------------------------------- by the owner of the lease
@@ -189,6 +203,33 @@ def fail(lease: Lease, error: dict[str, Any], progress: Progress) -> Job | None:
     return _finish(lease, FAIL, progress, data={"error": error}, error=error, failures=F("failures") + 1)
 
 
+def back_off(lease: Lease, error: dict[str, Any], progress: Progress, wait: timedelta) -> Job | None:
+    """Note that an attempt failed and that another follows; cancelled if that was asked for.
+
+    :param error: as for `fail`; it is kept in the timeline.
+    :param wait: how long until the next attempt is due.
+    """
+    return (
+        _move(
+            lease.job_id, BACK_OFF, lease=lease, where=_WANTED,
+            data={"error": error}, failures=F("failures") + 1, run_at=_now_plus(wait), **progress, **_UNMARKED,
+        )
+        or _cancelled_instead(lease)
+        or _own(lease, BACK_OFF)
+        or _own(lease, STOP)
+    )  # fmt: skip
+
+
+def expire(lease: Lease, progress: Progress) -> Job | None:
+    """Finish an attempt that was stopped at its time limit; cancelled if that was asked for."""
+    return (
+        _move(lease.job_id, EXPIRE, lease=lease, where=_WANTED, **_TIMED_OUT, **progress)
+        or _cancelled_instead(lease)
+        or _own(lease, EXPIRE)
+        or _own(lease, STOP)
+    )
+
+
 def stopped(lease: Lease, progress: Progress) -> Job | None:
     """Finish an attempt that was stopped because a person asked for it."""
     return _finish(lease, STOP, progress)
@@ -208,23 +249,24 @@ def release(lease: Lease) -> Job | None:
 
 
 def rescue(lease: Lease, beat: int) -> Job | None:
-    """Take a job from an owner that was silent too long.
+    """Take a job from an owner that was silent too long, or is known to be dead.
 
-    Cancelled if that was asked for, queued again while `max_losses` allows, else failed as lost.
+    An attempt that was being stopped ends as its reason says: cancelled, failed at its time limit, released. Else it is
+    queued again while `max_losses` allows, and fails as lost after that.
 
     :param beat: the beat that was seen unchanged; a later one means that the owner lives.
     """
-    silent = Q(beat=beat)
-    lost = {"losses": F("losses") + 1}
+    silent, lost = Q(beat=beat), {"losses": F("losses") + 1}
+    wanted = silent & _WANTED
+    unstopped = wanted & ~Q(stopping_reason__in=[StopReason.TIMEOUT, StopReason.SHUTDOWN])
     return (
-        _move(
-            lease.job_id, RESCUE, lease=lease, where=silent & _WANTED & Q(losses__lt=F("max_losses")),
-            **_queued(), **lost,
-        )
+        _move(lease.job_id, RESCUE, lease=lease, where=unstopped & Q(losses__lt=F("max_losses")), **_queued(), **lost)
         or _move(
-            lease.job_id, LOSE, lease=lease, where=silent & _WANTED & Q(losses__gte=F("max_losses")),
+            lease.job_id, LOSE, lease=lease, where=unstopped & Q(losses__gte=F("max_losses")),
             data={"error": LOST_ERROR}, finished_at=Now(), error=LOST_ERROR, **lost,
         )
+        or _move(lease.job_id, EXPIRE, lease=lease, where=wanted & Q(stopping_reason=StopReason.TIMEOUT), **_TIMED_OUT)
+        or _move(lease.job_id, RELEASE, lease=lease, where=wanted & Q(stopping_reason=StopReason.SHUTDOWN), **_queued())
         or _cancelled_instead(lease, silent)
     )  # fmt: skip
 
@@ -243,10 +285,20 @@ _CLEARED: Final[dict[str, Any]] = {
     "run_at": None,
     "finished_at": None,
 }
+_UNMARKED: Final[dict[str, Any]] = {"stopping_at": None, "stopping_reason": ""}
+_TIMED_OUT: Final[dict[str, Any]] = {
+    "data": {"error": TIMEOUT_ERROR},
+    "error": TIMEOUT_ERROR,
+    "finished_at": Now(),
+}
 
 
 def _queued() -> dict[str, Any]:
-    return {"published_at": Now(), "publish_count": 1, "stopping_at": None, "stopping_reason": ""}
+    return {"published_at": Now(), "publish_count": 1, **_UNMARKED}
+
+
+def _now_plus(wait: timedelta) -> Any:
+    return Now() + Value(wait)
 
 
 def _cancelled_instead(lease: Lease, where: Q | None = None) -> Job | None:

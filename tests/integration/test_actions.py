@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import IntegrityError, OperationalError, connections, transaction
 from django.test import RequestFactory
+from django.utils import timezone
 
 from livejobs import actions, publishing, transitions
 from livejobs.definitions import LiveJob, registry
@@ -188,7 +190,7 @@ def test_the_click_that_came_in_between_wins_and_the_callers_transaction_lives(m
 
 
 def test_another_constraint_is_not_taken_for_the_key(monkeypatch):
-    monkeypatch.setattr(transitions, "accept", lambda job, actor: (_ for _ in ()).throw(IntegrityError("another")))
+    monkeypatch.setattr(transitions, "accept", lambda job, **_: (_ for _ in ()).throw(IntegrityError("another")))
     with pytest.raises(IntegrityError, match="another"):
         actions.start(jobs.at_once, key="k")
 
@@ -447,3 +449,21 @@ def test_the_session_of_a_host_may_be_of_any_kind():
     request = SimpleNamespace(META={}, user=None, session=None)
     owner: Any = request
     assert actions.start(jobs.at_once, owner=owner).owner_key == ""
+
+
+def test_a_job_may_be_started_for_later():
+    moment = timezone.now() + timedelta(days=1)
+    job = actions.start(jobs.at_once, run_at=moment)
+    assert (job.state, job.run_at) == ("scheduled", moment)
+    assert actions.cancel(job).state == "cancelled"
+    assert actions.start(jobs.at_once, run_at=timedelta(seconds=-5)).state == "queued"
+
+
+@pytest.mark.parametrize(
+    "run_at", [datetime(2030, 1, 1), datetime(9999, 1, 1, tzinfo=UTC), timedelta.max, "tomorrow", 5]
+)
+def test_a_time_that_is_none_is_refused(run_at):
+    with pytest.raises(InvalidError) as caught:
+        actions.start(jobs.at_once, run_at=run_at)
+    assert set(caught.value.fields) == {"run_at"}
+    assert not Job.objects.exists()

@@ -1,21 +1,22 @@
-"""The process around dispatcher and rescuer: it goes on whatever happens to one of them, and ends when asked."""
+"""The process around dispatcher, scheduler, rescuer and pruner: it goes on whatever happens to one of them, and ends when asked."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-from functools import partial
+from datetime import timedelta
 
 import pytest
 from django.db import InterfaceError, OperationalError
 
-from livejobs import presence
+from livejobs import actions, presence
 from livejobs.maintenance import loop
 from livejobs.maintenance.dispatcher import Dispatcher
 from livejobs.maintenance.loop import Duty
 from livejobs.maintenance.rescuer import Rescuer
 from livejobs.models import Job, Presence
+from tests import jobs
 from tests.rows import TASK, accepted, claimed, read
 from tests.waiting import wait_for
 
@@ -47,7 +48,6 @@ def test_a_duty_that_breaks_is_logged_with_its_traceback(caplog):
     loop._do(duty)
     assert caplog.messages == ["The rescuer stumbled and tries on"]
     assert caplog.records[0].exc_info is not None
-    assert duty.due_at > 0
 
 
 def test_without_a_database_the_goodbye_is_skipped(monkeypatch):
@@ -83,30 +83,42 @@ def test_the_loop_publishes_and_rescues_until_it_is_stopped(fast):
     assert silent.task == TASK
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_duty_that_hangs_keeps_no_other_from_its_work(fast, monkeypatch):
+    hang, stop = threading.Event(), threading.Event()
+    monkeypatch.setattr(Dispatcher, "round", lambda self: hang.wait(30))
+    thread = threading.Thread(target=loop.run, args=(stop,))
+    thread.start()
+    try:
+        job = actions.start(jobs.at_once, run_at=timedelta(seconds=0.2))
+        wait_for(lambda: read(job).state == "queued")
+    finally:
+        hang.set()
+        stop.set()
+        thread.join(10)
+    assert not thread.is_alive()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_loop_in_order(fast, monkeypatch, number):
-    rounds: list[str] = []
-
-    def end(self):
-        rounds.append("dispatcher")
-        os.kill(os.getpid(), number)
-
-    monkeypatch.setattr(Dispatcher, "round", end)
-    monkeypatch.setattr(Rescuer, "round", lambda self: rounds.append("rescuer"))
+    for owner, name in ((loop, "queue_due"), (loop, "prune"), (presence, "forget_old")):
+        monkeypatch.setattr(owner, name, lambda: None)
+    monkeypatch.setattr(Dispatcher, "round", lambda self: os.kill(os.getpid(), number))
+    monkeypatch.setattr(Rescuer, "round", lambda self: None)
+    presence.beat(presence.MAINTENANCE, presence.process_name())
     before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
-    closed: list[bool] = []
-    monkeypatch.setattr(loop, "connections", FakeConnections(closed))
+    monkeypatch.setattr(loop, "connections", FakeConnections())
     try:
         loop.run()
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
-    assert rounds == ["dispatcher"]  # what is not begun is left
-    assert closed == [True]
+    assert not Presence.objects.exists()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("livejobs-dispatcher")]
 
 
 class FakeConnections:
-    """Connections of a thread of their own."""
+    """The test's own connection stays open."""
 
-    def __init__(self, closed: list[bool]) -> None:
-        self.close_all = partial(closed.append, True)
+    def close_all(self) -> None:
+        """Nothing."""

@@ -55,6 +55,25 @@ def test_an_accepted_job_is_queued_published_and_has_one_event():
     assert job.created_at == row.created_at
 
 
+def test_a_job_for_later_waits_in_its_row(hints, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        job = transitions.accept(Job(task=TASK, queue="nobody"), run_at=timedelta(minutes=5))
+    assert (job.state, job.version, job.published_at, job.publish_count) == ("scheduled", 1, None, 0)
+    assert job.run_at is not None
+    assert job.run_at - job.created_at == pytest.approx(timedelta(minutes=5), abs=timedelta(seconds=1))
+    assert hints == [("accept", 1, "scheduled")]
+    check_history(job)
+
+
+@pytest.mark.parametrize("ago", [timedelta(0), timedelta(days=-1)])
+def test_a_job_for_the_past_is_queued_at_once(hints, ago, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        job = transitions.accept(Job(task=TASK, queue="nobody"), run_at=ago)
+    assert (job.state, job.version, job.publish_count) == ("queued", 2, 1)
+    assert ("publish", 2, "queued") in hints
+    check_history(job)
+
+
 def test_an_idempotency_key_is_stored_once_and_the_callers_transaction_lives():
     accepted(owner_key="browser:x", idempotency_key="k")
     with transaction.atomic():
@@ -233,7 +252,10 @@ FINISHES: dict[str, Callable[[Lease], Any]] = {
     "fail": lambda lease: transitions.fail(lease, ERROR, DONE),
     "stopped": lambda lease: transitions.stopped(lease, DONE),
     "release": transitions.release,
+    "back_off": lambda lease: transitions.back_off(lease, ERROR, DONE, timedelta(seconds=9)),
+    "expire": lambda lease: transitions.expire(lease, DONE),
 }
+EDGES = {"stopped": "stop"}  # of the finishes whose edge has another name
 WRITES: dict[str, Callable[[Lease], Any]] = {
     **FINISHES,
     "renew": transitions.renew,
@@ -262,7 +284,8 @@ def test_a_zombie_writes_nothing(write, now):
         transitions.rescue(lease, 0)
         if now == "claimed again":
             claimed(job, owner="host:2/b")
-    own = {("rescued", "release"), ("cancelled", "stopped"), ("cancelled", "release"), ("succeeded", "succeed")}
+    own = {("rescued", "release"), ("cancelled", "stopped"), ("succeeded", "succeed")}
+    own |= {("cancelled", edge) for edge in ("release", "back_off", "expire")}
     before = list(Job.objects.values())
 
     answer = WRITES[write](lease)
@@ -283,8 +306,10 @@ def test_a_finish_whose_reply_was_lost_is_recognised_and_told(finish, hints, dja
 
     assert again.version == first.version == 3
     assert whole(job) == before
-    told = {"succeed": "succeed", "fail": "fail", "stopped": "stop", "release": "release"}[finish]
-    assert hints == [(told, 3, again.state), *([("publish", 3, "queued")] if finish == "release" else [])]
+    assert hints == [
+        (EDGES.get(finish, finish), 3, again.state),
+        *([("publish", 3, "queued")] if finish == "release" else []),
+    ]
     check_history(job)
 
 
@@ -308,6 +333,49 @@ def test_a_released_job_is_queued_and_charges_nothing():
     assert (row.state, row.attempt, row.failures, row.losses, row.publish_count) == ("queued", 1, 0, 0, 1)
     assert (row.stopping_at, row.stopping_reason) == (None, "")
     assert row.published_at is not None
+
+
+def test_a_failed_attempt_that_is_tried_again_keeps_its_error_in_the_timeline():
+    job, lease = claimed(retries=3)
+    transitions.mark_stopping(lease, StopReason.CANCEL)
+    row = transitions.back_off(lease, ERROR, DONE, timedelta(seconds=90))
+    assert row is not None
+    assert (row.state, row.failures, row.losses, row.error, row.tick) == ("retrying", 1, 0, None, DONE["tick"])
+    assert (row.stopping_at, row.stopping_reason, row.finished_at) == (None, "", None)
+    assert row.run_at is not None
+    assert timedelta(seconds=89) < row.run_at - row.updated_at < timedelta(seconds=91)
+    assert JobEvent.objects.get(job=job, version=row.version).data == {"edge": "back_off", "error": ERROR}
+    assert transitions.due(job.id) is None
+    Job.objects.update(run_at=Now())
+    assert transitions.due(job.id) is not None
+    claimed(job)
+    check_history(job)
+
+
+def test_an_attempt_at_its_time_limit_fails_the_job():
+    job, lease = claimed()
+    transitions.mark_stopping(lease, StopReason.TIMEOUT)
+    row = transitions.expire(lease, DONE)
+    assert row is not None
+    assert (row.state, row.failures, row.losses, row.error) == ("failed", 0, 0, transitions.TIMEOUT_ERROR)
+    assert row.finished_at is not None
+    assert events(job)[-1][1:3] == ("expire", "failed")
+    check_history(job)
+
+
+@pytest.mark.parametrize(
+    ("reason", "edge", "state", "losses"),
+    [("cancel", "rescue", "queued", 1), ("timeout", "expire", "failed", 0), ("shutdown", "release", "queued", 0)],
+)
+def test_what_was_being_stopped_ends_as_its_reason_says(reason, edge, state, losses):
+    job, lease = claimed(max_losses=1)
+    transitions.mark_stopping(lease, StopReason(reason))
+    row = transitions.rescue(lease, 0)
+    assert row is not None
+    assert (row.state, row.losses) == (state, losses)
+    assert row.error == (transitions.TIMEOUT_ERROR if reason == "timeout" else None)
+    assert events(job)[-1][1] == edge
+    check_history(job)
 
 
 def test_losses_are_charged_until_they_are_used_up():
@@ -345,6 +413,8 @@ def test_a_beat_since_the_look_forbids_the_rescue():
 
 GIVE_BACKS: dict[str, Callable[[Lease], Any]] = {
     "release": transitions.release,
+    "back_off": FINISHES["back_off"],
+    "expire": FINISHES["expire"],
     "rescue": partial(transitions.rescue, beat=0),
 }
 

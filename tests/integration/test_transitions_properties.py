@@ -6,6 +6,7 @@ A model of a job in plain Python says what each call has to answer and what the 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from random import Random
 from typing import Any
@@ -21,6 +22,7 @@ from livejobs.transitions import Lease
 from tests.rows import DONE, ERROR, TASK, accepted, at_once, check_history, claimed, line, put, read, whole
 
 S = State
+REASONS = (StopReason.CANCEL, StopReason.TIMEOUT, StopReason.SHUTDOWN)
 
 
 @dataclass
@@ -35,7 +37,7 @@ class Model:
     failures: int = 0
     losses: int = 0
     asked: bool = False
-    stopping: bool = False
+    stopping: str = ""
     beat: int = 0
     seq: int = 0
     leases: list[Lease] = field(default_factory=list)
@@ -49,7 +51,8 @@ class Model:
     def check(self, row: Job) -> None:
         seen = (row.state, row.version, row.attempt, row.failures, row.losses, row.log_seq)
         assert seen == (self.state, self.version, self.attempt, self.failures, self.losses, self.seq)
-        assert (row.cancel_requested_at is not None, row.stopping_at is not None) == (self.asked, self.stopping)
+        assert (row.cancel_requested_at is not None, row.stopping_reason) == (self.asked, self.stopping)
+        assert (row.stopping_at is not None) is (row.stopping_reason != "")
         assert (row.finished_at is not None) == (self.state in FINISHED)
         if self.leases:
             assert (row.lease_owner, row.beat) == (self.leases[-1].owner, self.beat)
@@ -87,7 +90,7 @@ class Life:
             job.attempt += 1
             job.to(S.RUNNING)
             job.leases.append(Lease(job.job_id, job.attempt, owner))
-            job.beat, job.stopping = 0, False
+            job.beat, job.stopping = 0, ""
         self.answered(transitions.claim(job.job_id, owner=owner, task=TASK), free)
         if free:  # once more, as after a COMMIT whose reply was lost
             self.answered(transitions.claim(job.job_id, owner=owner, task=TASK), True)
@@ -110,9 +113,9 @@ class Life:
     def mark_stopping(self, who: int, number: int) -> None:
         held = self.job.holds(self.lease(who)) and not self.job.stopping
         if held:
-            self.job.stopping = True
+            self.job.stopping = REASONS[number]
             self.job.to(S.RUNNING)
-        self.answered(transitions.mark_stopping(self.lease(who), StopReason.CANCEL), held)
+        self.answered(transitions.mark_stopping(self.lease(who), REASONS[number]), held)
 
     def finish(self, who: int, number: int) -> None:
         lease = self.lease(who)
@@ -128,9 +131,25 @@ class Life:
     def release(self, who: int, number: int) -> None:
         lease = self.lease(who)
         if self.job.holds(lease):
-            self.job.stopping = self.job.stopping and self.job.asked
+            self.job.stopping = self.job.stopping if self.job.asked else ""
             self.job.to(S.CANCELLED if self.job.asked else S.QUEUED)
         self.answered(transitions.release(lease), self.is_last(lease) and self.job.state in {S.QUEUED, S.CANCELLED})
+
+    def back_off(self, who: int, number: int) -> None:
+        lease = self.lease(who)
+        if self.job.holds(lease):
+            self.job.failures += not self.job.asked
+            self.job.stopping = self.job.stopping if self.job.asked else ""
+            self.job.to(S.CANCELLED if self.job.asked else S.RETRYING)
+        own = self.is_last(lease) and self.job.state in {S.RETRYING, S.CANCELLED}
+        self.answered(transitions.back_off(lease, ERROR, DONE, timedelta(0)), own)
+
+    def expire(self, who: int, number: int) -> None:
+        lease = self.lease(who)
+        if self.job.holds(lease):
+            self.job.to(S.CANCELLED if self.job.asked else S.FAILED)
+        own = self.is_last(lease) and self.job.state in {S.FAILED, S.CANCELLED}
+        self.answered(transitions.expire(lease, DONE), own)
 
     def rescue(self, who: int, number: int) -> None:
         job, lease = self.job, self.lease(who)
@@ -138,10 +157,15 @@ class Life:
         possible = job.holds(lease) and seen == job.beat
         if possible and job.asked:
             job.to(S.CANCELLED)
+        elif possible and job.stopping == StopReason.TIMEOUT:
+            job.to(S.FAILED)
+        elif possible and job.stopping == StopReason.SHUTDOWN:
+            job.stopping = ""
+            job.to(S.QUEUED)
         elif possible:
             again = job.losses < job.max_losses
             job.losses += 1
-            job.stopping = job.stopping and not again
+            job.stopping = "" if again else job.stopping
             job.to(S.QUEUED if again else S.FAILED)
         self.answered(transitions.rescue(lease, seen), possible)
 
@@ -159,7 +183,7 @@ class Life:
         job = self.job
         possible = job.state in FINISHED
         if possible:
-            job.asked = job.stopping = False
+            job.asked, job.stopping = False, ""
             job.failures = job.losses = 0
             job.to(S.QUEUED)
         self.answered(transitions.retry(job.job_id, actor="ada"), possible)
@@ -181,6 +205,7 @@ def _no_hints(monkeypatch):
 STEPS = st.sampled_from(
     [Life.claim] * 4
     + [Life.renew, Life.log, Life.mark_stopping, Life.finish, Life.release, Life.rescue, Life.rescue]
+    + [Life.back_off, Life.expire]
     + [Life.cancel, Life.retry, Life.retry, Life.due]
 )
 WHO = st.sampled_from([0, 0, 0, 0, 1, 2])
@@ -211,6 +236,9 @@ def write(number: int, job_id: int, lease: Lease, random: Random) -> Any:
         partial(transitions.succeed, lease, number, DONE),
         partial(transitions.fail, lease, ERROR, DONE),
         partial(transitions.release, lease),
+        partial(transitions.back_off, lease, ERROR, DONE, timedelta(0)),
+        partial(transitions.expire, lease, DONE),
+        partial(transitions.due, job_id),
         partial(transitions.rescue, lease, 0),
         partial(transitions.renew, lease),
         partial(transitions.mark_stopping, lease, StopReason.CANCEL),

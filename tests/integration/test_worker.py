@@ -161,12 +161,13 @@ def test_the_parent_keeps_no_threads_and_no_database(worker: Worker) -> None:
         assert not [line for line in lines if line[9] in sockets and int(line[2][-4:], 16) == int(database["PORT"])]
 
 
-def test_a_warm_stop_lets_running_jobs_finish(worker: Worker) -> None:
-    job = start(jobs.wait_by_steps, seconds=1)
+def test_a_warm_stop_gives_jobs_back_and_says_good_bye(worker: Worker) -> None:
+    job = start(jobs.wait_by_steps)
     waiting(job)
     assert worker.process is not None
     os.kill(worker.process.pid, signal.SIGTERM)
-    assert finished(job).state == "succeeded"
     worker.process.wait(20)
+    row = actions.cancel(job)
+    assert (row.state, row.attempt, row.losses) == ("cancelled", 1, 0)  # it was queued again
     wait_for(lambda: not worker.presences(), message="the children's good-bye")
     worker.start()

@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import textwrap
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,8 +43,8 @@ def started(monkeypatch):
     """What was handed to the verb that starts jobs."""
     calls: list[Any] = []
 
-    def start(task, params, /, *, queue=None):
-        calls.append((task, params, queue))
+    def start(task, params, /, *, queue=None, run_at=None):
+        calls.append((task, params, queue) if run_at is None else (task, params, queue, run_at))
         return SimpleNamespace(id=len(calls))
 
     monkeypatch.setattr(registry, "starter", start)
@@ -163,14 +163,20 @@ OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"queue": ""}, "queue='' is no queue"),
     ({"queue": "q" * 256}, "is no queue"),
     ({"queue": 3}, "queue=3 is no queue"),
-    ({"retries": 2}, "retries=2 comes in a later version of Livejobs; leave it out"),
+    ({"backoff": -1}, "backoff must be a number of seconds, 0 or more"),
+    ({"backoff": "1"}, "backoff must be a number of seconds, 0 or more"),
+    ({"backoff_max": float("nan")}, "backoff_max must be a number of seconds, 0 or more"),
+    ({"retry_on": "ValueError"}, "retry_on must be an exception class, or a tuple of them"),
+    ({"retry_on": [ValueError]}, "retry_on must be an exception class, or a tuple of them"),
+    ({"give_up_on": (ValueError, 3)}, "give_up_on must be an exception class, or a tuple of them"),
     ({"retries": -1}, "retries must be a whole number, 0 or more"),
     ({"retries": True}, "retries must be a whole number, 0 or more"),
     ({"max_losses": -1}, "max_losses must be a whole number, 0 or more"),
     ({"max_losses": 1.5}, "max_losses must be a whole number, 0 or more"),
     ({"max_losses": 2**31}, "max_losses must be a whole number, 0 or more"),
-    ({"timeout": 5}, "timeout comes in a later version of Livejobs; leave it out"),
-    ({"timeout": 0}, "timeout comes in a later version of Livejobs; leave it out"),
+    ({"timeout": "5"}, "timeout must be a number of seconds, more than 0"),
+    ({"timeout": 0}, "timeout must be a number of seconds, more than 0"),
+    ({"timeout": float("inf")}, "timeout must be a number of seconds, more than 0"),
     ({"expose": 1}, "expose must be True or False"),
     ({"permission": 7}, "permission must be the name of a Django permission, or a callable of (user, params)"),
 ]
@@ -276,7 +282,26 @@ def test_apply_async_is_celerys_other_convention(started):
     ]
 
 
-@pytest.mark.parametrize("option", ["countdown", "eta", "link", "expires", "retry", "task_id", "priority"])
+def test_apply_async_takes_a_time(started):
+    job, moment = LiveJob(export), datetime(2026, 10, 31, tzinfo=UTC)
+
+    job.apply_async(("2026-10-31",), countdown=90)
+    job.apply_async(("2026-10-31",), eta=moment, queue="slow")
+
+    assert [(queue, run_at) for _, _, queue, run_at in started] == [(None, timedelta(seconds=90)), ("slow", moment)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"countdown": "5"}, {"countdown": float("inf")}, {"eta": 5}, {"countdown": 1, "eta": datetime(2026, 1, 1)}],
+)
+def test_apply_async_refuses_what_is_no_time(options, started):
+    with pytest.raises(UnsupportedError, match=r"export\.apply_async\(.*\) .+\.$"):
+        LiveJob(export).apply_async(("2026-10-31",), **options)
+    assert started == []
+
+
+@pytest.mark.parametrize("option", ["link", "expires", "retry", "task_id", "priority"])
 def test_apply_async_refuses_what_it_would_not_do(option, started):
     with pytest.raises(UnsupportedError, match=rf"export\.apply_async\({option}=\.\.\.\) is not supported; .+\.$"):
         LiveJob(export).apply_async(None, {}, **{option: 1})
@@ -288,6 +313,24 @@ def test_apply_async_refuses_what_is_no_queue(queue, started):
     with pytest.raises(UnsupportedError, match="is no queue"):
         LiveJob(export).apply_async(kwargs={}, queue=queue)
     assert started == []
+
+
+def test_an_exception_is_worth_retrying_unless_the_task_says_otherwise():
+    plain = LiveJob(export, retries=1)
+    picky = LiveJob(export, retries=1, retry_on=(OSError, SystemExit), give_up_on=FileNotFoundError)
+
+    assert [plain.is_worth_retrying(error) for error in (ValueError(), SystemExit())] == [True, False]
+    found = [picky.is_worth_retrying(error) for error in (OSError(), FileNotFoundError(), ValueError(), SystemExit())]
+    assert found == [True, False, False, True]
+
+
+def test_the_wait_before_a_retry_doubles_up_to_the_longest():
+    job, defaults = LiveJob(export), {"backoff": 5.0, "backoff_max": 100.0}
+
+    assert [job.wait_before_retry(n, 0.5, **defaults) for n in (0, 1, 2, 5, 10_000)] == [5, 10, 20, 100, 100]
+    assert [job.wait_before_retry(1, chance, **defaults) for chance in (0, 1)] == [7.5, 12.5]
+    own = LiveJob(export, backoff=1, backoff_max=3)
+    assert [own.wait_before_retry(n, 0.5, **defaults) for n in (0, 1, 2)] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("method", ["s", "si", "signature", "subtask", "map", "starmap", "chunks", "retry", "apply"])

@@ -1,4 +1,4 @@
-"""Publishes what was not published, and queues what is due."""
+"""Publishes what was not published, and what is known to be lost (`probes`)."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Final
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from livejobs import presence, probes
 from livejobs.conf import conf
-from livejobs.models import Job
+from livejobs.models import Job, Probe
 from livejobs.publishing import Publisher, unpublish
 
 logger = logging.getLogger("livejobs.maintenance")
 
-BATCH: Final = 500  # rows of one round
+BATCH: Final = 500  # rows of one look
+WAIT_DOUBLINGS: Final = 3  # a row's wait for its next copy doubles up to this often: 20, 40, 80, 160 s
 _NEEDED: Final = ("id", "attempt", "task", "queue", "publish_count")
-WAIT_DOUBLINGS: Final = 6  # a row's wait for its next copy doubles up to this often: 20 s, 40 s … 21 min
 
 
 class Dispatcher:
@@ -32,46 +33,88 @@ class Dispatcher:
         self._forget_lost()
         published = 0
         rows = Job.objects.using(conf.DATABASE)
-        for row in rows.unpublished().order_by("id").only(*_NEEDED)[:BATCH]:
-            taken = rows.unpublished().filter(id=row.id)
-            if not taken.update(published_at=Now(), publish_count=F("publish_count") + 1):
-                continue  # claimed or published meanwhile
-            if not self._publish(row):
+        while waiting := list(rows.unpublished().order_by("id").only(*_NEEDED)[:BATCH]):
+            for row in waiting:
+                taken = rows.unpublished().filter(id=row.id)
+                if not taken.update(published_at=Now(), publish_count=F("publish_count") + 1):
+                    continue  # claimed or published meanwhile
+                if not self._publish(row):
+                    return published
+                published += 1
+            if len(waiting) < BATCH:
                 break
-            published += 1
+        self._probe()
         return published
+
+    def close(self) -> None:
+        """Drop the connection to the broker."""
+        self._publisher.close()
 
     def _publish(self, row: Job) -> bool:
         try:
             self._publisher.publish(row.id, row.attempt + 1, row.task, row.queue)
         except Exception as error:
             unpublish([row.id], publish_count=row.publish_count)
-            if not self._down:
-                logger.warning("The broker does not answer (%s); queued jobs wait in the database", error)
-            self._down = True
+            self._failed(error)
             return False
+        self._worked()
+        return True
+
+    def _probe(self) -> None:
+        """Keep one probe under way in each queue that has rows waiting for long."""
+        old = Job.objects.using(conf.DATABASE).queued().filter(_waiting_for(conf.REPUBLISH_SECONDS))
+        workers = None
+        for queue in old.order_by().values_list("queue", flat=True).distinct():
+            probe = probes.begin(queue)
+            if probe is None:
+                probe = Probe.objects.using(conf.DATABASE).get(queue=queue)
+                workers = presence.workers_by_queue() if workers is None else workers
+                # without a worker nobody could answer, and each copy would only make the queue longer
+                if not workers[queue] or not probes.resend(probe):
+                    continue
+            try:
+                self._publisher.publish_probe(queue, probe.number)
+            except Exception as error:
+                if probe.copies == 1:
+                    probes.unsend(probe)
+                self._failed(error)
+                return
+            self._worked()
+
+    def _forget_lost(self) -> None:
+        """Take the word of messages back that were gone when a probe sent after them was run."""
+        for probe in probes.settled():
+            if not probes.end(probe):
+                continue  # another process uses this evidence
+            silent = Job.objects.using(conf.DATABASE).queued().filter(_sent_before(probe), queue=probe.queue)
+            lost = silent.update(published_at=None)
+            if lost:
+                logger.warning("%d messages of queue %s were lost and are published again", lost, probe.queue)
+
+    def _failed(self, error: Exception) -> None:
+        if not self._down:
+            logger.warning("The broker does not answer (%s); queued jobs wait in the database", error)
+        self._down = True
+
+    def _worked(self) -> None:
         if self._down:
             logger.warning("The broker answers again")
         self._down = False
-        return True
-
-    def _forget_lost(self) -> None:
-        """Take the word of a message back that has not been claimed for long: it may be lost.
-
-        The wait doubles with each copy, so that a long backlog is not flooded; a copy is harmless, its claim changes
-        nothing.
-        """
-        silent = Job.objects.using(conf.DATABASE).queued().filter(_silent())
-        lost = list(silent.order_by("id").values_list("id", flat=True)[:BATCH])
-        silent.filter(id__in=lost).update(published_at=None)
 
 
-def _silent() -> Q:
-    """Rows whose message was sent so long ago that it may be lost."""
+def _waiting_for(seconds: float) -> Q:
+    return Q(published_at__lt=Now() - timedelta(seconds=seconds))
+
+
+def _sent_before(probe: Probe) -> Q:
+    """Rows whose message was sent well before a probe; how well doubles with each copy, so that nothing is flooded.
+
+    The margin is needed once, too: a row carries the time of its transaction, and its message goes out a little later.
+    """
     found = Q()
     for doublings in range(WAIT_DOUBLINGS + 1):
         last = doublings == WAIT_DOUBLINGS
         counted = Q(publish_count__gt=doublings) if last else Q(publish_count=doublings + 1)
-        wait = timedelta(seconds=conf.REPUBLISH_SECONDS * 2**doublings)
-        found |= Q(published_at__lt=Now() - wait) & counted
+        assert probe.sent_at is not None
+        found |= Q(published_at__lt=probe.sent_at - timedelta(seconds=conf.REPUBLISH_SECONDS * 2**doublings)) & counted
     return found

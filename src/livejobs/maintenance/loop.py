@@ -1,4 +1,8 @@
-"""The maintenance process: dispatcher and rescuer on a timer. Any number may run."""
+"""The maintenance process: dispatcher, scheduler, rescuer and pruner on timers. Any number may run.
+
+Each duty has a thread and a connection of its own: a broker that hangs must not keep a due job waiting, nor a long
+deletion the rescuer.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +19,13 @@ from django.db import InterfaceError, OperationalError, connections
 from livejobs import presence
 from livejobs.conf import conf
 from livejobs.maintenance.dispatcher import Dispatcher
+from livejobs.maintenance.pruner import prune
 from livejobs.maintenance.rescuer import Rescuer
+from livejobs.maintenance.scheduler import queue_due
 
 logger = logging.getLogger("livejobs.maintenance")
+
+END_SECONDS = 3.0  # how long a round under way may take to end when the process is told to stop
 
 
 @dataclass(slots=True)
@@ -27,7 +35,6 @@ class Duty:
     name: str
     every: float  # seconds
     work: Callable[[], object]
-    due_at: float = 0.0
     failing: bool = False
 
 
@@ -42,15 +49,31 @@ def run(stop: threading.Event | None = None) -> None:
     dispatcher, rescuer = Dispatcher(), Rescuer(name)
     duties = [
         Duty("dispatcher", conf.DISPATCH_SECONDS, dispatcher.round),
+        Duty("scheduler", conf.SCHEDULE_SECONDS, queue_due),
         Duty("rescuer", conf.BEAT_SECONDS, rescuer.round),
+        Duty("pruner", conf.PRUNE_SECONDS, prune),
         Duty("presences", 60.0, presence.forget_old),
     ]
-    while not stop.is_set():
-        for duty in duties:
-            if time.monotonic() >= duty.due_at and not stop.is_set():
-                _do(duty)
-        stop.wait(max(0.0, min(duty.due_at for duty in duties) - time.monotonic()))
+    threads = [
+        threading.Thread(target=_keep_doing, args=(duty, stop), name=f"livejobs-{duty.name}", daemon=True)
+        for duty in duties
+    ]
+    for thread in threads:
+        thread.start()
+    stop.wait()
+    end_at = time.monotonic() + END_SECONDS
+    for thread in threads:
+        thread.join(max(0.0, end_at - time.monotonic()))
+    dispatcher.close()
     _leave(name)
+    connections.close_all()
+
+
+def _keep_doing(duty: Duty, stop: threading.Event) -> None:
+    while not stop.is_set():
+        began = time.monotonic()
+        _do(duty)
+        stop.wait(max(0.0, began + duty.every - time.monotonic()))
     connections.close_all()
 
 
@@ -67,7 +90,6 @@ def _do(duty: Duty) -> None:
         if duty.failing:
             logger.warning("The %s works again", duty.name)
         duty.failing = False
-    duty.due_at = time.monotonic() + duty.every
 
 
 def _trouble(duty: Duty, message: str, *args: Any) -> None:

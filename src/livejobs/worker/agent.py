@@ -1,113 +1,42 @@
 """The agent of a worker child: it claims, keeps and finishes attempts while the functions run.
 
-Started with each child: its ticks run on the outlet's event loop, its writes on its own database thread. For every
-attempt at hand it renews the lease, sends progress and log, and hears *stop*.
+Started with each child: its ticks run on the outlet's event loop, its writes on its own database thread. What it does
+for an attempt at hand is in `tending`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import secrets
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from functools import partial
 from typing import Any, Final
 
 from channels.layers import get_channel_layer
 
-from livejobs import broadcast, presence, publishing, transitions
+from livejobs import broadcast, presence, probes, publishing, transitions
 from livejobs.conf import conf
 from livejobs.definitions import registry
 from livejobs.models import Job
 from livejobs.states import StopReason
-from livejobs.transitions import Renewal
-from livejobs.worker import interrupt
+from livejobs.worker import interrupt, parent, processes
 from livejobs.worker.context import Attempt
 from livejobs.worker.database import AWAY, AgentDatabase
 from livejobs.worker.outcome import Outcome
+from livejobs.worker.tending import Tending
+from livejobs.worker.watchdog import Watchdog
 from livejobs.worker.writes import AttemptWrites
 
 logger = logging.getLogger("livejobs.worker")
 
 CLAIM_PATIENCE_SECONDS: Final = 60.0  # with the database away a claim is tried this long; the row stays queued after
 LISTEN_AGAIN_SECONDS: Final = 5.0
-
-
-class Tending:
-    """One attempt in the agent's care. `tick` never waits: writes are handed to the database thread."""
-
-    def __init__(self, writes: AttemptWrites, database: AgentDatabase) -> None:
-        self.writes, self.attempt, self._database = writes, writes.attempt, database
-        self.ended = False
-        now = time.monotonic()
-        self._renew_at = now + conf.BEAT_SECONDS
-        self._log_at = self._save_at = now
-        self._stop_seen_at: float | None = None
-        self._stop_shown = False
-        self._under_way: dict[str, Future[Any]] = {}
-
-    def tick(self, now: float) -> None:
-        """Do what is due; the lease and a stop first, whatever becomes of the rest."""
-        if self.ended:
-            return
-        if now >= self._renew_at and self._once("renew", self.writes.renew, self._renewed):
-            self._renew_at = now + conf.BEAT_SECONDS
-        if self.attempt.stop_reason is not None:
-            self._press(self.attempt.stop_reason, now)
-        progress = self.writes.sample()
-        if progress is not None:
-            broadcast.send(self.writes.progress_events(progress))
-        if self.attempt.lines and now >= self._log_at and self._once("log", self.writes.flush_log):
-            self._log_at = now + conf.LOG_SECONDS
-        if self.writes.unsaved_progress and now >= self._save_at and self._once("save", self.writes.save_progress):
-            self._save_at = now + conf.PROGRESS_SAVE_SECONDS
-
-    def stop(self, reason: StopReason) -> None:
-        """Ask the attempt to stop; the first reason stands, but a lost lease is above all."""
-        if self.attempt.stop_reason is None or reason is StopReason.LEASE_LOST:
-            self.attempt.stop_reason = reason
-
-    def _press(self, reason: StopReason, now: float) -> None:
-        if self._stop_seen_at is None:
-            self._stop_seen_at = now
-        if not self._stop_shown and reason is not StopReason.LEASE_LOST:
-            self._once("stopping", partial(self.writes.mark_stopping, reason), self._shown)
-        if now - self._stop_seen_at >= conf.STOP_RAISE_SECONDS:
-            interrupt.interrupt(self.attempt)
-
-    def _shown(self, _job: Job | None) -> None:
-        self._stop_shown = True
-
-    def _renewed(self, renewal: Renewal | None) -> None:
-        if self.ended:
-            return
-        if renewal is None:
-            self.stop(StopReason.LEASE_LOST)
-        elif renewal.cancel_requested:
-            self.stop(StopReason.CANCEL)
-
-    def _once(self, kind: str, call: Callable[[], Any], then: Callable[[Any], None] | None = None) -> bool:
-        """Hand a write over unless the last one of its kind is still under way."""
-        earlier = self._under_way.get(kind)
-        if earlier is not None and not earlier.done():
-            return False
-        self._under_way[kind] = future = self._database.submit(call)
-        future.add_done_callback(partial(self._written, then))
-        return True
-
-    def _written(self, then: Callable[[Any], None] | None, future: Future[Any]) -> None:
-        error = future.exception()
-        if error is None:
-            if then is not None:
-                then(future.result())
-        elif isinstance(error, AWAY):  # tried again when it is next due; silence never stops a job
-            logger.debug("A write of job %d waits for the database: %s", self.attempt.id, error)
-        else:
-            logger.error("A write of job %d failed", self.attempt.id, exc_info=error)
 
 
 class Agent:
@@ -119,13 +48,14 @@ class Agent:
         self._database = AgentDatabase()
         self._outlet = broadcast.outlet()
         self._tended: dict[int, Tending] = {}  # by job
-        self._lock = threading.Lock()
+        self._watchdog = Watchdog()
+        self._release_at = math.inf  # when a worker that was told to stop releases what still runs
         self._leaving = False
         self._loops = [self._outlet.submit(work) for work in (self._keep_ticking(), self._listen(), self._be_present())]
 
     def claim(self, job_id: int, task: str) -> tuple[Job, Attempt] | None:
         """Claim a job; None when there is nothing to do for this message."""
-        owner = f"{self.name}/{secrets.token_hex(8)}"
+        owner = f"{self.name}/{parent.mark()}{secrets.token_hex(6)}"
         give_up_at = time.monotonic() + CLAIM_PATIENCE_SECONDS
         claim = partial(transitions.claim, job_id, owner=owner, task=task)
         try:
@@ -136,13 +66,19 @@ class Agent:
         if job is None:
             return None
         attempt = new_attempt(job)
-        self._tended[job.id] = Tending(AttemptWrites(job, attempt), self._database)
+        self._tended[job.id] = Tending(AttemptWrites(job, attempt), self._database, timeout_of(job))
         return job, attempt
+
+    def answer_probe(self, queue: str, number: int) -> None:
+        """Say that a probe was taken out of its queue; one that cannot be answered now is sent again."""
+        self._database.submit(probes.answer, queue, number)
 
     def finish(self, job: Job, outcome: Outcome) -> Job | None:
         """Write how the attempt ended; returns when it is committed, or the lease is known to be lost."""
         tending = self._tended[job.id]
-        tending.ended = True
+        forced = tending.leave()
+        if forced is not None:
+            wait([forced])  # the agent gave this attempt up, and has written its end
         # before the finish: a transaction that the job left open may lock the very row
         interrupt.drop_connections(every=tending.attempt.raised)
         try:
@@ -169,6 +105,8 @@ class Agent:
     async def _keep_ticking(self) -> None:
         while True:  # until cancelled: while the process leaves, its last words may hang too
             now = time.monotonic()
+            self._watchdog.keep(now, wanted=bool(self._tended))
+            self._hear_shutdown(now)
             for tending in list(self._tended.values()):
                 try:
                     tending.tick(now)
@@ -176,6 +114,15 @@ class Agent:
                     logger.exception("The agent stumbled over job %d", tending.attempt.id)
             self._database.cut_off_hung_call()
             await asyncio.sleep(conf.PROGRESS_SECONDS)
+
+    def _hear_shutdown(self, now: float) -> None:
+        if not parent.is_shutting_down():
+            return
+        if self._release_at == math.inf:
+            self._release_at = now + conf.SHUTDOWN_SECONDS
+        if now >= self._release_at:
+            for tending in list(self._tended.values()):
+                tending.stop(StopReason.SHUTDOWN)
 
     async def _be_present(self) -> None:
         queues = sorted(publishing.celery_app().amqp.queues.consume_from)
@@ -227,10 +174,23 @@ def agent() -> Agent:
         return _agent
 
 
+def timeout_of(job: Job) -> float | None:
+    """How long an attempt may take, in seconds."""
+    live_job = registry.get(job.task)
+    return live_job.timeout if live_job else None
+
+
 def start_agent(**_: Any) -> None:
-    """Start the agent with its worker child (Celery's worker_process_init)."""
-    interrupt.install()
-    agent()
+    """Start the agent with its worker child (Celery's worker_process_init), or where a pool has none (worker_ready).
+
+    A child leads a process group of its own, so that what its jobs start can be ended with it.
+    """
+    if parent.is_child():
+        processes.lead_a_group()
+        interrupt.install()
+        agent()
+    elif parent.runs_jobs():
+        agent()
 
 
 def end_agent(**_: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from livejobs.states import ErrorReason, StopReason
@@ -23,9 +24,10 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The function raised, or its result is not JSON. `error` is what the row will hold."""
+    """The function raised, or its result is not JSON. `error` is what the row, or the timeline, will hold."""
 
     error: dict[str, Any]
+    retry_in: timedelta | None = None  # until the next attempt; None: there is none
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from celery import Task
+from celery import Task, shared_task
 
-from livejobs import presence, publishing, transitions
+from livejobs import presence, probes, publishing, transitions
 from livejobs.conf import conf
 from livejobs.definitions import LiveJob
 from livejobs.errors import JobStopped, UnsupportedError
 from livejobs.models import Job
 from livejobs.states import ErrorReason, State
-from livejobs.worker import interrupt
+from livejobs.worker import interrupt, parent, processes
 from livejobs.worker.agent import agent, new_attempt
 from livejobs.worker.capture import captured
 from livejobs.worker.context import Attempt, current_job, running
@@ -85,6 +86,8 @@ def run(keeper: Keeper, live_job: LiveJob[..., Any], job_id: int) -> State | Non
     outcome = perform(live_job, job, attempt)
     if os.getpid() != pid:
         os._exit(0)  # the function forked, and its child came back here: the job and the worker are its parent's
+    if isinstance(outcome, Stopped) and parent.is_child():
+        processes.end_started()
     finished = keeper.finish(job, outcome)
     return State(finished.state) if finished else None
 
@@ -103,19 +106,25 @@ def perform(live_job: LiveJob[..., Any], job: Job, attempt: Attempt) -> Outcome:
         with captured(attempt), running(attempt):
             value = interrupt.call(attempt, live_job.func, arguments)
     except BaseException as error:
-        return _raised(attempt, error)
+        return _raised(live_job, job, attempt, error)
     try:
         return Succeeded(live_job.dump_result(value, max_bytes=conf.MAX_RESULT_BYTES))
     except BaseException as error:
         return Failed(failure(ErrorReason.RESULT, error))
 
 
-def _raised(attempt: Attempt, error: BaseException) -> Outcome:
+def _raised(live_job: LiveJob[..., Any], job: Job, attempt: Attempt, error: BaseException) -> Outcome:
     if isinstance(error, JobStopped):
         return Stopped(attempt.stop_reason or error.reason)
     if attempt.stop_reason is not None and (attempt.raised or attempt.interrupting):
         return Stopped(attempt.stop_reason)  # what the job's clean-up, or an interrupted query, made of the stop
-    return Failed(failure(ErrorReason.EXCEPTION, error))
+    described = failure(ErrorReason.EXCEPTION, error)
+    if job.failures >= job.retries or not live_job.is_worth_retrying(error):
+        return Failed(described)
+    first, longest = conf.BACKOFF_SECONDS, conf.BACKOFF_MAX_SECONDS
+    chance = secrets.randbelow(1_000) / 1_000
+    wait = live_job.wait_before_retry(job.failures, chance, backoff=first, backoff_max=longest)
+    return Failed(described, retry_in=timedelta(seconds=wait))
 
 
 class Inline:
@@ -139,3 +148,13 @@ class Inline:
             raise
         except Exception as error:
             return self._writes.finish_unstorable(error)
+
+
+def register_probe() -> None:
+    """Make the task that answers a probe of a queue (`probes`)."""
+    shared_task(name=probes.TASK, ignore_result=True, acks_late=False)(answer_probe)
+
+
+def answer_probe(queue: str, number: int) -> None:
+    """Say that a worker took this probe out of its queue."""
+    agent().answer_probe(queue, number)

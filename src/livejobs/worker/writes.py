@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from livejobs import broadcast, transitions
-from livejobs.errors import JobStopped
 from livejobs.models import Job
 from livejobs.protocol import LogLine, Progress
 from livejobs.public import iso, public_progress
@@ -93,6 +92,8 @@ class AttemptWrites:
         match outcome:
             case Succeeded(result):
                 return transitions.succeed(self.lease, result, self._progress)
+            case Failed(error, timedelta() as wait):
+                return transitions.back_off(self.lease, error, self._progress, wait)
             case Failed(error):
                 return transitions.fail(self.lease, error, self._progress)
             case Stopped(StopReason.CANCEL):
@@ -100,9 +101,7 @@ class AttemptWrites:
             case Stopped(StopReason.SHUTDOWN):
                 return transitions.release(self.lease)
             case Stopped(StopReason.TIMEOUT):
-                return transitions.fail(
-                    self.lease, failure(ErrorReason.TIMEOUT, JobStopped(StopReason.TIMEOUT)), self._progress
-                )
+                return transitions.expire(self.lease, self._progress)
             case Stopped():
                 return None  # the lease is another's; there is nothing to say
 

@@ -1,0 +1,195 @@
+"""The parent of worker children: it tells them of a shutdown, and frees the jobs of those that died.
+
+It holds no thread and no database connection, because its children are forked from it. What has to be written when a
+child died is written by a short-lived process of its own, so that a database that is away never holds the worker up.
+"""
+
+from __future__ import annotations
+
+import logging
+import mmap
+import os
+import secrets
+import signal
+import socket
+import time
+from contextlib import suppress
+from typing import Any, Final
+
+from celery.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
+from celery.signals import celeryd_after_setup, task_failure, task_unknown, worker_init, worker_shutting_down
+from django.db import connections
+
+from livejobs import broadcast, publishing, transitions
+from livejobs.conf import conf
+from livejobs.definitions import registry
+from livejobs.models import Job
+from livejobs.states import State
+from livejobs.transitions import Lease
+
+logger = logging.getLogger("livejobs.worker")
+
+POOLS: Final = ("prefork", "thread", "solo")
+DEATHS: Final = (WorkerLostError, TimeLimitExceeded, Terminated)
+FREEING_SECONDS: Final = 10.0  # how long a dead child's job is tried to be freed; the rescuer does it after that
+HINT_SECONDS: Final = 2.0
+
+_pool = ""
+_pid = 0  # of the process that forks the children; 0 outside a worker
+_mark = ""  # in the lease owners of this worker's children: two workers may share a host name, but not this
+_shutdown: mmap.mmap | None = None  # one byte that children see
+_helpers: set[int] = set()
+
+
+def connect() -> None:
+    """Listen to Celery's worker."""
+    for sent, hear in (
+        (worker_init, prepare),
+        (celeryd_after_setup, check_pool),
+        (worker_shutting_down, begin_shutdown),
+        (task_failure, child_died),
+        (task_unknown, leave_unknown),
+    ):
+        sent.connect(hear, dispatch_uid=f"livejobs-{hear.__name__}")
+
+
+def prepare(**_: Any) -> None:
+    """Make what the children will share, before the first is forked."""
+    global _pid, _mark, _shutdown
+    if _pid != os.getpid():
+        _pid, _mark, _shutdown = os.getpid(), secrets.token_hex(4), mmap.mmap(-1, 1)
+
+
+def mark() -> str:
+    """What tells the leases of this worker's children from all others."""
+    return _mark
+
+
+def is_child() -> bool:
+    """Whether this process was forked by a worker, so that it may end itself without taking others along."""
+    return _pid not in (0, os.getpid())
+
+
+def runs_jobs() -> bool:
+    """Whether this process runs jobs itself, beside each other: stop is cooperative only there."""
+    return _pid == os.getpid() and _pool in ("thread", "solo")
+
+
+def is_shutting_down() -> bool:
+    """Whether the worker was told to stop."""
+    return _shutdown is not None and _shutdown[0] != 0
+
+
+def begin_shutdown(**_: Any) -> None:
+    """Tell the children: their agents give running jobs a grace period, and release them then."""
+    if _shutdown is not None:
+        _shutdown[0] = 1
+
+
+def check_pool(instance: Any, **_: Any) -> None:
+    """Refuse a pool that live jobs cannot run in.
+
+    :raises SystemExit: as gevent and eventlet, under which the agent's threads are none; Celery swallows all else.
+    """
+    global _pool
+    prepare()
+    _pool = name = str(instance.pool_cls.__module__).rsplit(".", 1)[-1]
+    ours = {str(conf.QUEUE), *(job.queue for job in registry if job.queue)}
+    if name not in POOLS and ours & set(instance.app.amqp.queues.consume_from):
+        raise SystemExit(
+            f"Live jobs run in the prefork, threads and solo pools; this worker has {name} and serves"
+            f" {', '.join(sorted(ours))}. Start it with --pool=prefork, or without those queues."
+        )
+
+
+def leave_unknown(name: str, id: str | None, message: Any = None, **_: Any) -> None:
+    """Say that a message names a task this worker does not know; its row stays queued for a worker that does."""
+    job_id = ((getattr(message, "headers", None) or {}) if message is not None else {}).get(publishing.HEADER)
+    if job_id is not None:
+        logger.error("Job %s stays queued: this worker does not know its task %s; is it an old version?", job_id, name)
+
+
+def child_died(task_id: str | None = None, exception: Any = None, **_: Any) -> None:
+    """Free the job of a child that is dead (Celery looks every five seconds)."""
+    if os.getpid() != _pid or not isinstance(exception, DEATHS):
+        return
+    job_id, attempt = (*(task_id or "").split("-"), "")[:2]
+    if not (job_id.isdigit() and attempt.isdigit()):
+        return
+    for helper in tuple(_helpers):  # those of earlier deaths
+        with suppress(ChildProcessError):
+            if os.waitpid(helper, os.WNOHANG)[0] == 0:
+                continue
+        _helpers.discard(helper)
+    helper = os.fork()
+    if helper:
+        _helpers.add(helper)
+    else:
+        _free_and_exit(int(job_id), int(attempt))
+
+
+def _free_and_exit(job_id: int, attempt: int) -> None:
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_DFL)
+        signal.alarm(int(2 * FREEING_SECONDS))
+        _free(job_id, attempt)
+        publishing.finish()
+        broadcast.outlet().finish(HINT_SECONDS)
+    except Exception:
+        logger.exception("Job %d of a dead worker child is left to the rescuer", job_id)
+    finally:
+        os._exit(0)
+
+
+def _free(job_id: int, attempt: int) -> None:
+    give_up_at = time.monotonic() + FREEING_SECONDS
+    while True:
+        try:
+            free(job_id, attempt)
+        except Exception:
+            connections.close_all()
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.5)
+        else:
+            return
+
+
+def free(job_id: int, attempt: int) -> Job | None:
+    """Take a job from a child of this worker that is dead.
+
+    One that died before it claimed left the row queued, with its message used up: the dispatcher publishes it again.
+
+    :param attempt: the attempt its message hoped to become.
+    """
+    row = Job.objects.using(conf.DATABASE).filter(id=job_id).first()
+    if row is None:
+        return None
+    if row.state == State.QUEUED and row.attempt == attempt - 1:
+        publishing.unpublish([job_id], publish_count=row.publish_count)
+        return None
+    owner = row.lease_owner
+    child, _, token = owner.rpartition("/")
+    host, _, pid = child.rpartition(":")
+    ours = host == socket.gethostname() and token.startswith(_mark) and pid.isdigit()
+    if row.state != State.RUNNING or not ours or not _dies(int(pid)):
+        return None
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(int(pid), signal.SIGKILL)  # what the job had started: the child led a group of its own
+    job = transitions.rescue(Lease(job_id, row.attempt, owner), row.beat)
+    if job is not None:
+        logger.warning("Job %d: its worker child %s died; %s", job_id, pid, job.state)
+    return job
+
+
+def _dies(pid: int) -> bool:
+    """Whether a child is dead, or is within a moment: Celery may just have killed it."""
+    give_up_at = time.monotonic() + HINT_SECONDS
+    while time.monotonic() < give_up_at:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False

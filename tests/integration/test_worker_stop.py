@@ -1,0 +1,269 @@
+"""Stop, to its last step: time limits, jobs that do not listen, what they started, a worker that is told to end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from livejobs import actions
+from livejobs.models import Job, JobEvent
+from tests import jobs
+from tests.servers import Valkey
+from tests.waiting import wait_for
+from tests.workers import FAST, Worker, finished, log_of, maintaining, start, waiting
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(150)]
+
+
+@pytest.fixture(scope="module")
+def worker(valkey: Valkey, django_db_setup: None, django_db_blocker, tmp_path_factory) -> Iterator[Worker]:
+    started = Worker(tmp_path_factory.mktemp("worker") / "worker.log")
+    with django_db_blocker.unblock():
+        started.start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def maintenance(worker: Worker, monkeypatch) -> Iterator[None]:
+    monkeypatch.setattr(settings, "LIVEJOBS", FAST)
+    with maintaining():
+        yield
+
+
+def edges(job: Job) -> list[str]:
+    return [event.data["edge"] for event in JobEvent.objects.filter(job=job).order_by("version")]
+
+
+def child_of(job: Job) -> int:
+    return int((Job.objects.get(id=job.id).worker or "").rsplit(":", 1)[1])
+
+
+def is_there(pid: int) -> bool:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return False
+    return fields[0] not in "ZX"
+
+
+# ---------------------------------------------------------------- the third step
+
+
+def test_a_job_that_swallows_everything_is_cancelled_and_its_child_ended(worker: Worker) -> None:
+    job = start(jobs.swallows_for_ever)
+    waiting(job)
+    child = child_of(job)
+    actions.cancel(job)
+    row = finished(job)
+    assert (row.state, row.attempt, row.losses, row.stopping_reason) == ("cancelled", 1, 0, "cancel")
+    assert edges(job) == ["accept", "claim", "cancel", "stopping", "stop"]
+    assert log_of(job)[-1] == "The job did not stop and was ended with its worker process"
+    assert "swallowed" in log_of(job)
+    wait_for(lambda: not is_there(child), 10, "the end of the child")
+    assert finished(start(jobs.at_once)).state == "succeeded"
+
+
+def test_a_time_limit_stops_a_job(worker: Worker) -> None:
+    job = start(jobs.takes_too_long)
+    row = finished(job)
+    assert row.error is not None
+    assert (row.state, row.error["reason"], row.failures) == ("failed", "timeout", 0)
+    assert edges(job) == ["accept", "claim", "stopping", "expire"]
+    assert is_there(child_of(job))
+
+
+def test_a_time_limit_ends_a_job_that_does_not_listen(worker: Worker) -> None:
+    job = start(jobs.takes_too_long_and_swallows)
+    row = finished(job)
+    assert row.error is not None
+    assert (row.state, row.error["reason"]) == ("failed", "timeout")
+    wait_for(lambda: not is_there(child_of(job)), 10, "the end of the child")
+
+
+def test_a_job_stuck_in_c_is_ended_by_the_watchdog(worker: Worker, tmp_path: Path) -> None:
+    job = start(jobs.stuck_in_c, mark=str(tmp_path / "mark"))
+    waiting(job)
+    row = finished(job, timeout=60)
+    assert (row.state, row.attempt, row.losses) == ("succeeded", 2, 1)
+    assert not is_there(int((tmp_path / "mark").read_text()))
+    assert "Timeout (0:00:06)!" in worker.log.read_text()  # and where it was stuck
+
+
+def test_a_cancel_reaches_a_job_that_is_stuck_in_c(worker: Worker, tmp_path: Path) -> None:
+    job = start(jobs.stuck_in_c, mark=str(tmp_path / "mark"))
+    waiting(job)
+    actions.cancel(job)
+    row = finished(job, timeout=60)
+    assert (row.state, row.attempt, row.losses) == ("cancelled", 1, 0)
+
+
+# ---------------------------------------------------------------- what a job started
+
+
+@pytest.mark.parametrize("how", ["cancelled", "killed"])
+def test_what_a_job_started_ends_with_it(worker: Worker, tmp_path: Path, how: str) -> None:
+    job = start(jobs.leaves_a_subprocess, mark=str(tmp_path / "mark"))
+    waiting(job)
+    started = int((tmp_path / "mark").read_text())
+    assert is_there(started)
+    if how == "killed":
+        os.kill(child_of(job), signal.SIGKILL)
+        wait_for(lambda: Job.objects.get(id=job.id).losses, 10, "the rescue")
+        wait_for(lambda: not is_there(started), 5, "the end of what the job started")
+    actions.cancel(job)
+    assert finished(job).state == "cancelled"
+    assert not is_there(started)
+
+
+def test_what_a_job_leaves_on_purpose_stays(worker: Worker, tmp_path: Path) -> None:
+    job = start(jobs.leaves_a_subprocess, mark=str(tmp_path / "mark"), ends=True)
+    assert finished(job).state == "succeeded"
+    started = int((tmp_path / "mark").read_text())
+    assert is_there(started)
+    os.kill(started, signal.SIGKILL)
+
+
+# ---------------------------------------------------------------- a child that died
+
+
+def test_the_death_of_a_child_shows_within_six_seconds_without_maintenance(worker: Worker) -> None:
+    job = start(jobs.wait_in_sleep)
+    waiting(job)
+    os.kill(child_of(job), signal.SIGKILL)
+    began = time.monotonic()
+    row = wait_for(Job.objects.filter(id=job.id, losses=1).first, 15, "the rescue")
+    assert time.monotonic() - began < 6
+    assert row.state in {"queued", "running"}  # published by the helper: a worker may have it already
+    waiting_again = wait_for(Job.objects.filter(id=job.id, attempt=2).first, 15, "the next attempt")
+    assert waiting_again.state == "running"
+    actions.cancel(job)
+    finished(job)
+
+
+def test_a_poison_job_ends_and_takes_no_other_along(worker: Worker, maintenance: None, tmp_path: Path) -> None:
+    poison, mark = start(jobs.poison, mark=str(tmp_path / "mark")), str(tmp_path / "other")
+    other = start(jobs.prints_then_ends, mark=mark)
+    waiting(other)
+    row = finished(poison, timeout=60)
+    assert row.error is not None
+    assert (row.state, row.error["reason"], row.attempt, row.losses) == ("failed", "lost", 2, 2)
+    Path(mark).touch()
+    row = finished(other)
+    assert (row.state, row.attempt) == ("succeeded", 1)
+
+
+# ---------------------------------------------------------------- retries
+
+
+def test_a_job_that_fails_at_first_is_tried_again(worker: Worker, maintenance: None, tmp_path: Path) -> None:
+    job = start(jobs.fails_at_first, mark=str(tmp_path / "mark"), times=2)
+    row = finished(job)
+    assert (row.state, row.result, row.attempt, row.failures, row.error) == ("succeeded", "at last", 3, 2, None)
+    errors = [event.data["error"]["message"] for event in JobEvent.objects.filter(job=job, state="retrying")]
+    assert errors == ["not yet", "not yet"]
+
+
+def test_when_the_retries_are_used_up_the_job_fails(worker: Worker, maintenance: None, tmp_path: Path) -> None:
+    job = start(jobs.fails_at_first, mark=str(tmp_path / "mark"), times=9)
+    row = finished(job)
+    assert (row.state, row.attempt, row.failures) == ("failed", 3, 3)
+
+
+def test_an_exception_to_give_up_on_is_not_tried_again(worker: Worker, tmp_path: Path) -> None:
+    job = start(jobs.fails_at_first, mark=str(tmp_path / "mark"), times=9, error="KeyError")
+    row = finished(job)
+    assert (row.state, row.attempt, row.failures) == ("failed", 1, 1)
+
+
+# ---------------------------------------------------------------- a worker that is told to end
+
+
+@pytest.mark.parametrize("task", [jobs.wait_in_sleep, jobs.wait_by_steps, jobs.wait_in_subprocess])
+def test_a_worker_told_to_end_releases_its_jobs(valkey: Valkey, tmp_path: Path, task) -> None:
+    worker = Worker(tmp_path / "worker.log", children=1, queues=["ending"])
+    worker.start()
+    try:
+        job = actions.start(task, queue="ending")
+        waiting(job)
+        began = time.monotonic()
+    finally:
+        worker.stop()
+    assert time.monotonic() - began < 10
+    row = Job.objects.get(id=job.id)
+    assert (row.state, row.attempt, row.losses, row.failures) == ("queued", 1, 0, 0)
+    assert edges(job) == ["accept", "claim", "stopping", "release"]
+
+
+def test_a_job_that_ends_within_the_grace_is_finished(valkey: Valkey, tmp_path: Path) -> None:
+    worker = Worker(tmp_path / "worker.log", children=1, queues=["ending"], fast=False)
+    worker.start()
+    try:
+        job = actions.start(jobs.prints_then_ends, {"mark": str(tmp_path / "mark")}, queue="ending")
+        waiting(job)
+        assert worker.process is not None
+        worker.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: "shutdown" in worker.log.read_text().lower(), 10, "the word of a shutdown")
+        (tmp_path / "mark").touch()
+        row = finished(job)
+        assert (row.state, row.attempt) == ("succeeded", 1)
+    finally:
+        worker.stop()
+
+
+def test_a_job_that_does_not_listen_is_released_by_force(valkey: Valkey, tmp_path: Path) -> None:
+    worker = Worker(tmp_path / "worker.log", children=1, queues=["ending"])
+    worker.start()
+    try:
+        job = actions.start(jobs.swallows_for_ever, queue="ending")
+        waiting(job)
+    finally:
+        worker.stop()
+    row = Job.objects.get(id=job.id)
+    assert (row.state, row.attempt, row.losses) == ("queued", 1, 0)
+
+
+# ---------------------------------------------------------------- other pools
+
+
+@pytest.mark.parametrize("pool", ["threads", "solo"])
+def test_other_pools_stop_by_asking_only(valkey: Valkey, tmp_path: Path, pool: str) -> None:
+    worker = Worker(tmp_path / "worker.log", children=2, queues=["other"], pool=pool)
+    worker.start()  # and says that it is there before the first job
+    try:
+        assert finished(actions.start(jobs.add, {"a": 1}, queue="other")).result == 2
+        job = actions.start(jobs.wait_by_steps, queue="other")
+        waiting(job)
+        actions.cancel(job)
+        assert finished(job).state == "cancelled"
+        late = actions.start(jobs.looks_up_late, {"seconds": 6}, queue="other")  # after the last step of stop
+        waiting(late)
+        actions.cancel(late)
+        assert finished(late).state == "cancelled"
+        assert finished(actions.start(jobs.add, {"a": 1}, queue="other")).result == 2
+        assert worker.process is not None
+        assert worker.process.poll() is None
+    finally:
+        worker.stop()
+
+
+# ---------------------------------------------------------------- lost messages
+
+
+def test_messages_the_broker_lost_are_found_by_the_probe(worker: Worker, maintenance: None, valkey: Valkey) -> None:
+    running = [start(jobs.wait_by_steps) for _ in range(worker.children)]
+    for job in running:
+        waiting(job)
+    lost = [start(jobs.add, a=number) for number in range(5)]
+    wait_for(lambda: Job.objects.filter(state="queued", published_at__isnull=False).count() == 5, 10, "the messages")
+    valkey.empty()
+    for job in running:
+        actions.cancel(job)
+    for job in lost:
+        assert finished(job, timeout=60).attempt == 1

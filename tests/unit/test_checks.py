@@ -1,0 +1,52 @@
+"""System checks: what cannot work is said at start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import override_settings
+
+from livejobs.checks import check_settings
+from tests.celery_app import app
+
+LAYER = "channels_redis.core.RedisChannelLayer"
+
+
+def ids() -> list[str | None]:
+    return [found.id for found in check_settings()]
+
+
+def test_good_settings_pass():
+    assert ids() == []
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["QUEUE"], "livejobs.E001"),
+        ({"NONSENSE": 1}, "livejobs.E002"),
+        ({"DATABASE": "nowhere"}, "livejobs.E003"),
+        ({"CHANNEL_LAYER": "nowhere"}, "livejobs.E004"),
+        ({"BEAT_SECONDS": 14.0}, "livejobs.E007"),
+        ({"LEASE_SECONDS": 14.0}, "livejobs.E008"),
+        ({"WATCHDOG_SECONDS": 30.0}, "livejobs.E008"),
+        ({"STOP_KILL_SECONDS": 2.0}, "livejobs.E009"),
+    ],
+)
+def test_what_cannot_work_is_refused(given: Any, expected: str):
+    with override_settings(LIVEJOBS=given):
+        assert ids() == [expected]
+
+
+def test_a_layer_that_drops_messages_is_refused():
+    with override_settings(CHANNEL_LAYERS={"default": {"BACKEND": LAYER}}):
+        assert ids() == ["livejobs.E005"]
+
+
+@pytest.mark.parametrize(
+    ("pool", "expected"), [("prefork", []), ("threads", []), ("solo", []), ("gevent", ["livejobs.E006"])]
+)
+def test_a_pool_that_cannot_run_live_jobs_is_refused(pool: str, expected: list[str], monkeypatch):
+    monkeypatch.setitem(app.conf, "worker_pool", pool)
+    assert ids() == expected
