@@ -86,6 +86,8 @@ interface Step {
   attempt: number;
   at: string;
   actor: string;
+  run_at: string | null;
+  error: { reason: string; type: string; message: string; traceback?: string } | null;
 }
 
 interface Snapshot extends Pick<Hello, "server" | "user" | "rights" | "tasks"> {

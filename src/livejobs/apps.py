@@ -21,7 +21,7 @@ class LivejobsConfig(AppConfig):
         from celery.signals import worker_process_init, worker_process_shutdown, worker_ready
         from django.utils.translation import gettext
 
-        from livejobs import actions, checks, journal, refusals  # noqa: F401 - importing registers the checks
+        from livejobs import actions, canary, checks, journal, refusals  # noqa: F401 - importing registers the checks
         from livejobs.definitions import registry
         from livejobs.worker import parent
         from livejobs.worker.agent import end_agent, start_agent
@@ -29,6 +29,7 @@ class LivejobsConfig(AppConfig):
 
         refusals.translate_with(gettext)
         registry.starter = actions.start
+        registry.register(canary.CANARY)
         registry.subscribe(register_task)
         autodiscover_modules("tasks")
         journal.connect()

@@ -13,6 +13,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from livejobs.conf import conf
+from livejobs.definitions import registry
 from livejobs.models import Presence
 
 WORKER: Final = "worker"
@@ -43,6 +44,19 @@ def workers_by_queue() -> Counter[str]:
     since = Now() - timedelta(seconds=conf.PRESENCE_SECONDS)
     up = Presence.objects.using(conf.DATABASE).filter(kind=WORKER, updated_at__gte=since)
     return Counter(queue for queues in up.values_list("queues", flat=True) for queue in queues)
+
+
+def worker_counts() -> dict[str, int]:
+    """How many worker children serve each queue, those that none serves included."""
+    counts = workers_by_queue()
+    queues = {str(conf.QUEUE), *(job.queue for job in registry if job.queue), *counts}
+    return {queue: counts[queue] for queue in sorted(queues)}
+
+
+def maintainers() -> int:
+    """How many maintenance processes are up."""
+    since = Now() - timedelta(seconds=conf.PRESENCE_SECONDS)
+    return Presence.objects.using(conf.DATABASE).filter(kind=MAINTENANCE, updated_at__gte=since).count()
 
 
 def forget_old() -> None:

@@ -344,10 +344,15 @@ def _record(job: Job, edge: str, actor: str, data: dict[str, Any]) -> Job:
         state=job.state,
         attempt=job.attempt,
         actor=actor[:255],
-        data={"edge": edge, **data},
+        data={"edge": edge, **data, **_when(job)},
     )
     _tell(job, edge)
     return job
+
+
+def _when(job: Job) -> dict[str, str]:
+    """When the next attempt is due: the row's own time may change, the timeline keeps it."""
+    return {"run_at": job.run_at.isoformat()} if job.state == State.RETRYING and job.run_at else {}
 
 
 def _tell(job: Job, edge: str) -> None:

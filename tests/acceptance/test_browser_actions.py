@@ -135,6 +135,11 @@ def test_retry(person: Person, server: Server, gate: str) -> None:
     expect(page.locator(".lj-attempt")).to_have_text(["Attempt 1", "Attempt 2"])
     steps = page.get_by_role("region", name="Timeline").locator(".lj-word")
     expect(steps).to_have_text(["Queued", "Running", "Failed", "Queued", "Running", "Completed"])
+    failed = page.get_by_role("region", name="Timeline").get_by_role("listitem").nth(2)
+    expect(failed).to_contain_text("ValueError the gate is shut")  # kept, though the job completed since
+    expect(failed.locator("pre")).to_be_hidden()
+    failed.get_by_text("Traceback", exact=True).click()
+    expect(failed.locator("pre")).to_contain_text('raise ValueError("the gate is shut")')
 
 
 def test_retry_a_cancelled_job_on_its_page(person: Person, server: Server, gate: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from livejobs.models import Job
 from tests.servers import free_port
 from tests.waiting import wait_for
 from tests.workers import Worker
@@ -80,3 +81,15 @@ def test_a_job_is_started_and_followed_under_a_prefix(host: str) -> None:
     request = urllib.request.Request(f"http://{host}/jobs/jobs/{job['id']}/", headers={"Cookie": cookie})
     with urllib.request.urlopen(request, timeout=20) as page:
         assert "Completed" in page.read().decode()
+
+
+def test_the_commands_of_a_host(host: str) -> None:
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONWARNINGS": "ignore"}
+    for command in (["django", "livejobs_check"], ["livejobs.server.cli", "check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", *command, "--timeout", "30"], env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert {line.split()[1] for line in done.stdout.splitlines()} == {"ok"}
+        assert "It ran and finished within" in done.stdout
+    assert not Job.objects.exists()

@@ -6,17 +6,18 @@ from types import SimpleNamespace
 
 import pytest
 
+from livejobs import health, presence
 from livejobs.live import outlook
 from livejobs.presence import MAINTENANCE, WORKER, beat
 
 
 @pytest.mark.django_db
 def test_queues_nobody_serves_are_named_too():
-    assert outlook.worker_counts() == {"livejobs": 0}
+    assert presence.worker_counts() == {"livejobs": 0}
     beat(WORKER, "host:1", queues=["livejobs", "slow"])
     beat(WORKER, "host:2", queues=["livejobs"])
     beat(MAINTENANCE, "host:3")
-    assert outlook.worker_counts() == {"livejobs": 2, "slow": 1}
+    assert presence.worker_counts() == {"livejobs": 2, "slow": 1}
 
 
 def test_the_broker_is_up_or_down_and_found_again(valkey):
@@ -37,7 +38,7 @@ def test_the_broker_is_up_or_down_and_found_again(valkey):
 
 def test_a_host_that_runs_tasks_inline_needs_no_broker(monkeypatch):
     inline = SimpleNamespace(conf=SimpleNamespace(task_always_eager=True))
-    monkeypatch.setattr(outlook, "celery_app", lambda: inline)
+    monkeypatch.setattr(health, "celery_app", lambda: inline)
     monkeypatch.setattr("livejobs.publishing.Publisher.ping", lambda self: 1 / 0)
     assert outlook.BrokerWatch().is_up()
 

@@ -344,7 +344,8 @@ def test_a_failed_attempt_that_is_tried_again_keeps_its_error_in_the_timeline():
     assert (row.stopping_at, row.stopping_reason, row.finished_at) == (None, "", None)
     assert row.run_at is not None
     assert timedelta(seconds=89) < row.run_at - row.updated_at < timedelta(seconds=91)
-    assert JobEvent.objects.get(job=job, version=row.version).data == {"edge": "back_off", "error": ERROR}
+    expected = {"edge": "back_off", "error": ERROR, "run_at": row.run_at.isoformat()}
+    assert JobEvent.objects.get(job=job, version=row.version).data == expected
     assert transitions.due(job.id) is None
     Job.objects.update(run_at=Now())
     assert transitions.due(job.id) is not None

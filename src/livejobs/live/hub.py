@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any, ClassVar, Final, Protocol
 from weakref import WeakKeyDictionary
 
+from livejobs import presence
 from livejobs.broadcast import job_group
 from livejobs.conf import conf
 from livejobs.live import answers, database, outlook
@@ -279,7 +280,7 @@ class Hub:
             while True:
                 broker_up = await loop.run_in_executor(thread, broker.is_up)
                 with suppress(Exception):  # without the database the last word stands
-                    workers = await database.run(outlook.worker_counts)
+                    workers = await database.run(presence.worker_counts)
                     self._queues = outlook.queue_statuses(workers, broker_up)
                 self._say_status()
                 await asyncio.sleep(STATUS_SECONDS)

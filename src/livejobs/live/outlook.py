@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from livejobs import presence
-from livejobs.conf import conf
-from livejobs.definitions import registry
+from livejobs.health import broker_answers
 from livejobs.protocol import QueueStatus
-from livejobs.publishing import Publisher, celery_app
-
-
-def worker_counts() -> dict[str, int]:
-    """How many worker children serve each queue, those that none serves included. Uses the database."""
-    counts = presence.workers_by_queue()
-    queues = {str(conf.QUEUE), *(job.queue for job in registry if job.queue), *counts}
-    return {queue: counts[queue] for queue in sorted(queues)}
+from livejobs.publishing import Publisher
 
 
 class BrokerWatch:
@@ -24,13 +15,7 @@ class BrokerWatch:
 
     def is_up(self) -> bool:
         """Whether the broker answers; a host that runs its tasks inline needs none."""
-        if celery_app().conf.task_always_eager:
-            return True
-        try:
-            self._publisher.ping()
-        except Exception:
-            return False
-        return True
+        return broker_answers(self._publisher)
 
     def close(self) -> None:
         """Drop the connection."""

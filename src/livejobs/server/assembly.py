@@ -16,14 +16,16 @@ from typing import Final
 
 from livejobs.server import database, valkey
 from livejobs.server.data import DataFolder, secret_key
-from livejobs.server.environment import Environment
+from livejobs.server.environment import OUTSIDE, Environment
 from livejobs.server.failures import StartError
 from livejobs.server.marks import read_mark
 from livejobs.server.part import Part
 from livejobs.server.supervisor import Supervisor
 
 BACKLOG: Final = 2048
-JOB_SECONDS: Final = 5.0  # how long running jobs get when the server stops
+# seconds: running jobs get five when the server stops (SHUTDOWN_SECONDS), and are released in what is left; with the
+# other parts that stays under the ten that a stop may take
+WORKER_SECONDS: Final = 7.0
 FIRST_REQUEST_SECONDS: Final = 5.0
 
 
@@ -37,7 +39,7 @@ def run(*, tasks: str, host: str, port: int, data: Path, workers: int) -> None:
     if workers < 1:
         raise StartError(f"The number of workers must be 1 or more, not {workers}.")
     address = loopback_address(host)
-    redis_url, database_url = os.environ.get("REDIS_URL", ""), os.environ.get("DATABASE_URL", "")
+    redis_url, database_url = (os.environ.get(name, "") for name in OUTSIDE)
     if redis_url:
         valkey.parse(redis_url)
     database.configuration(database_url, data)
@@ -51,10 +53,11 @@ def run(*, tasks: str, host: str, port: int, data: Path, workers: int) -> None:
     with listen(address, port) as listening:
         port = listening.getsockname()[1]
         url = f"http://{_in_url(host)}:{port}/"
-        folder.sign(url)
         runtime = runtime_folder()
         try:
             environment = Environment(tasks, data, runtime, host, port, workers, redis_url, database_url)
+            outside = [name for name in OUTSIDE if os.environ.get(name)]
+            folder.sign(url, valkey="" if redis_url else str(environment.valkey_socket), outside=outside)
             parts = assemble(environment, listening, binary, folder)
             Supervisor(parts, environment, listening, folder.lock, url).run()
         finally:
@@ -78,7 +81,7 @@ def assemble(environment: Environment, listening: socket.socket, binary: str, fo
             after=before,
             environment={**variables, "LIVEJOBS_SOCKET": str(listening.fileno())},
             descriptors=(listening.fileno(),),
-            stop_seconds=2.5,
+            stop_seconds=1.5,
         ),
         Part(
             "worker",
@@ -86,7 +89,7 @@ def assemble(environment: Environment, listening: socket.socket, binary: str, fo
             marked("worker"),
             after=before,
             environment=variables,
-            stop_seconds=JOB_SECONDS,
+            stop_seconds=WORKER_SECONDS,
         ),
         Part(
             "maintenance",
@@ -111,7 +114,7 @@ def _valkey(environment: Environment, binary: str, folder: Path) -> Part:
         environment={"PATH": os.environ.get("PATH", os.defpath), "LIVEJOBS_RUNTIME": str(environment.runtime)},
         stdin=valkey.configuration(path, folder).encode(),
         shown=False,
-        stop_seconds=1.5,
+        stop_seconds=1.0,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -12,10 +13,12 @@ import typer
 import livejobs
 from livejobs.errors import LivejobsError
 from livejobs.protocol import sentence
-from livejobs.server.environment import DEFAULT_DATA, DEFAULT_HOST, DEFAULT_PORT, SETTINGS_MODULE, default_workers
+from livejobs.server import entry
+from livejobs.server.environment import DEFAULT_DATA, DEFAULT_HOST, DEFAULT_PORT, default_workers
 from livejobs.server.failures import StartError
 
 DEFAULT_TASKS: Final = "tasks.py"
+CHECK_SECONDS: Final = 15.0
 
 app = typer.Typer(
     help="Background jobs people can watch: started in a browser, followed live on every screen.",
@@ -88,19 +91,42 @@ def up(
 
 @app.command()
 def maintain() -> None:
-    """Run the maintenance process: publish, rescue and clean up. `livejobs up` has one already.
+    """Run the maintenance process: publish, schedule, rescue and clean up. `livejobs up` has one already.
 
-    Any number may run. Where the servers are is read from REDIS_URL, DATABASE_URL and LIVEJOBS_DATA.
+    Any number may run. In a Django project DJANGO_SETTINGS_MODULE names the settings; elsewhere REDIS_URL,
+    DATABASE_URL and LIVEJOBS_DATA say where the servers are.
     """
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS_MODULE)
-    import django
-
-    django.setup()
+    entry.set_up()
     from livejobs.maintenance import loop
     from livejobs.server.marks import mark_ready
 
     mark_ready("maintenance")
     loop.run()
+
+
+@app.command()
+def check(
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="LIVEJOBS_DATA",
+            help=f"The data folder of the server. Default: {DEFAULT_DATA}, or the project of DJANGO_SETTINGS_MODULE.",
+            show_default=False,
+        ),
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=0, help="How many seconds the job may take.")] = CHECK_SECONDS,
+) -> int:
+    """Check everything that jobs need, and run one job through the real queue.
+
+    One line for each part. The exit code is 1 where one of them is not well.
+    """
+    if data is not None or not entry.has_host():
+        entry.join((data or Path(DEFAULT_DATA)).expanduser().absolute())
+    entry.set_up()
+    from livejobs.checkup import checkup
+
+    logging.getLogger("livejobs").setLevel(logging.WARNING)  # the lines below tell what became of the job
+    return 0 if checkup(typer.echo, timeout) else 1
 
 
 def _target(tasks: str | None) -> str:

@@ -6,13 +6,25 @@ import fcntl
 import os
 import secrets
 import time
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from livejobs.server.failures import StartError
 
 LOCK_PATIENCE: Final = 5.0  # seconds: how long a killed server's guard may take to clear away what it left
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a server says of itself in the lock file; see `DataFolder.sign`."""
+
+    pid: int
+    url: str
+    valkey: str
+    outside: tuple[str, ...]
 
 
 class DataFolder:
@@ -64,13 +76,20 @@ class DataFolder:
         return True
 
     def _holder(self) -> tuple[int, str]:
-        words = os.pread(self.lock, 1000, 0).decode(errors="replace").split()
-        return (int(words[0]), words[1]) if len(words) == 2 and words[0].isdigit() else (0, "")
+        found = _signed(self.lock)
+        return (found.pid, found.url) if found else (0, "")
 
-    def sign(self, url: str) -> None:
-        """Write into the lock file who holds it, for the message a second start gives."""
+    def sign(self, url: str, *, valkey: str = "", outside: Sequence[str] = ()) -> None:
+        """Write into the lock file who holds it: for the message a second start gives, and for `livejobs check`.
+
+        :param valkey: the socket of the embedded Valkey.
+        :param outside: the environment variables that name servers outside; never what they hold.
+        """
+        lines = [f"{os.getpid()} {url}", *(f"uses {name}" for name in outside)]
+        if valkey:
+            lines.append(f"valkey {valkey}")
         os.ftruncate(self.lock, 0)
-        os.pwrite(self.lock, f"{os.getpid()} {url}\n".encode(), 0)
+        os.pwrite(self.lock, "".join(f"{line}\n" for line in lines).encode(), 0)
 
     def subfolder(self, name: str) -> Path:
         """Return a folder inside, created if need be."""
@@ -80,6 +99,42 @@ class DataFolder:
         except OSError as error:
             raise StartError(f"The folder {folder} cannot be written: {error.strerror}.") from None
         return folder
+
+
+def running(path: Path) -> Running | None:
+    """Return the server that runs on a data folder, or None; it is not disturbed.
+
+    :raises StartError: the folder is somebody else's.
+    """
+    try:
+        lock = os.open(path / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise StartError(f"The data folder {path} cannot be read: {error.strerror}.") from None
+    try:
+        found = _signed(lock)
+        return found if found and _alive(found.pid) and _is_held(lock) else None
+    finally:
+        os.close(lock)
+
+
+def _is_held(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False
+
+
+def _signed(lock: int) -> Running | None:
+    first, *rest = os.pread(lock, 4000, 0).decode(errors="replace").splitlines() or [""]
+    pid, _, url = first.partition(" ")
+    if not pid.isdigit() or not url:
+        return None
+    said = [line.partition(" ") for line in rest]
+    valkey = next((value for word, _, value in said if word == "valkey"), "")
+    return Running(int(pid), url, valkey, tuple(value for word, _, value in said if word == "uses"))
 
 
 def secret_key(data: Path) -> str:

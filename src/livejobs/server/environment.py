@@ -16,6 +16,8 @@ DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8000
 DEFAULT_DATA: Final = ".livejobs"
 
+OUTSIDE: Final = ("REDIS_URL", "DATABASE_URL")  # name servers to use instead of the built-in ones
+
 # Celery reads these itself and prefers them over its settings: one left over from another project would send our
 # jobs to that project's broker.
 FOREIGN: Final = (

@@ -16,8 +16,8 @@ register = template.Library()
 def livejobs_module(path: str) -> str:
     """The address of a JavaScript module under its plain name.
 
-    Modules import each other by plain names, which Django does not rewrite when it hashes static files. A preload under
-    a hashed name would load a second copy; Django leaves the address of a folder as it is.
+    Modules import each other by plain names, which Django does not rewrite when it hashes static files. One that was
+    loaded under a hashed name would be a second copy; Django leaves the address of a folder as it is.
     """
     return static("livejobs/") + path
 

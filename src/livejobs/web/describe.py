@@ -6,10 +6,10 @@ row rendered here and a row rendered by the element read the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -22,6 +22,7 @@ from livejobs.web.words import say
 ERROR_MAX: Final = 200  # characters of an error's first line that a row shows
 LEFT_AFTER: Final = 2 * SECOND  # time left is a guess before that …
 LEFT_FROM: Final = 0.05  # … and before that share is done
+_REASONS: Final = {ErrorReason.LOST.value: "lost", ErrorReason.TIMEOUT.value: "timed_out"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +140,16 @@ def failure_of(job: PublicJob) -> str:
     error = job["error"]
     if error is None:
         return ""
-    if error["reason"] == ErrorReason.LOST:
-        return say("lost")
+    if own := own_words(error):
+        return own
     text = ": ".join(part for part in (error["type"], error["message"]) if part)
     return text.split("\n", 1)[0][:ERROR_MAX]
+
+
+def own_words(error: Mapping[str, Any]) -> str:
+    """What the page says of a reason that is ours; empty where the job's own type and message tell."""
+    key = _REASONS.get(error["reason"])
+    return say(key) if key else ""
 
 
 def _succeeded(job: PublicJob, _now: int) -> str:

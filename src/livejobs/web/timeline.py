@@ -1,16 +1,29 @@
-"""The timeline of a job: the time on each edge, and who took it."""
+"""The timeline of a job: the time on each edge, who took it, and what went wrong at it."""
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from livejobs.conf import conf
 from livejobs.models import Job, JobEvent
 from livejobs.public import iso
 
 
+class StepError(TypedDict):
+    """Why an attempt ended badly; every attempt's stays here. The traceback only for those who may see it."""
+
+    reason: str
+    type: str
+    message: str
+    traceback: NotRequired[str]
+
+
 class Step(TypedDict):
-    """One committed change. `at` is ISO 8601 in UTC; `actor` a user's name, a worker (`host:pid`), or empty."""
+    """One committed change.
+
+    `at`, and `run_at` of the next attempt, are ISO 8601 in UTC; `actor` is a user's name, a worker (`host:pid`), or
+    empty.
+    """
 
     version: int
     edge: str
@@ -18,10 +31,15 @@ class Step(TypedDict):
     attempt: int
     at: str
     actor: str
+    run_at: str | None
+    error: StepError | None
 
 
-def timeline_of(job: Job) -> list[Step]:
-    """The changes of a job, oldest first."""
+def timeline_of(job: Job, *, tracebacks: bool = False) -> list[Step]:
+    """The changes of a job, oldest first.
+
+    :param tracebacks: whether the reader may see tracebacks.
+    """
     events = JobEvent.objects.using(conf.DATABASE).filter(job=job).order_by("version")
     return [
         {
@@ -31,6 +49,21 @@ def timeline_of(job: Job) -> list[Step]:
             "attempt": event.attempt,
             "at": iso(event.at) or "",
             "actor": event.actor.rsplit("/", 1)[0],  # a lease owner is host:pid/random
+            "run_at": event.data.get("run_at"),
+            "error": _error(event.data.get("error"), tracebacks),
         }
         for event in events
     ]
+
+
+def _error(error: dict[str, Any] | None, tracebacks: bool) -> StepError | None:
+    if error is None:
+        return None
+    shown: StepError = {
+        "reason": error.get("reason", ""),
+        "type": error.get("type", ""),
+        "message": error.get("message", ""),
+    }
+    if tracebacks and error.get("traceback"):
+        shown["traceback"] = error["traceback"]
+    return shown

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from livejobs.web import views
+from livejobs.web import health, views
 
 app_name = "livejobs"
 
 urlpatterns = [
     path("", views.index, name="index"),
+    path("livez", health.livez, name="livez"),
+    path("readyz", health.readyz, name="readyz"),
     path("jobs/<int:job_id>/", views.job, name="job"),
     path("jobs/<int:job_id>/timeline/", views.timeline, name="timeline"),
     path("jobs/<int:job_id>/result/", views.result, name="result"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -17,34 +17,9 @@ from livejobs.public import public_job
 from livejobs.states import State
 from livejobs.web.describe import describe
 from livejobs.web.snapshot import Snapshot, newest, snapshot
+from livejobs.web.steps import lines_of
 from livejobs.web.timeline import timeline_of
 from livejobs.web.words import words
-
-# what index.js imports, loaded at once instead of one level after another; a test compares it with the files
-MODULES: Final = (
-    "describe.js",
-    "format.js",
-    "page.js",
-    "protocol.js",
-    "socket.js",
-    "store.js",
-    "tab.js",
-    "words.js",
-    "elements/element.js",
-    "elements/fields.js",
-    "elements/livejobs-actions.js",
-    "elements/livejobs-announcer.js",
-    "elements/livejobs-bar.js",
-    "elements/livejobs-form.js",
-    "elements/livejobs-job.js",
-    "elements/livejobs-keys.js",
-    "elements/livejobs-log.js",
-    "elements/livejobs-status.js",
-    "elements/livejobs-table.js",
-    "elements/parts.js",
-    "elements/result.js",
-    "vendor/lit-html.js",
-)
 
 
 @require_safe
@@ -65,18 +40,18 @@ def job(request: HttpRequest, job_id: int) -> HttpResponse:
     if found is None:
         return _page(request, "livejobs/missing.html", snapshot(person, []), status=404)
     data = snapshot(person, [found], truncate=False)
-    extra = {
-        "timeline": timeline_of(found),
-        "traceback": _may_see_traceback(person),
-    }
-    return _page(request, "livejobs/job.html", data, extra=extra, job=data["jobs"][0])
+    tracebacks = _may_see_traceback(person)
+    steps = timeline_of(found, tracebacks=tracebacks)
+    extra = {"timeline": steps, "traceback": tracebacks}
+    return _page(request, "livejobs/job.html", data, extra=extra, steps=lines_of(steps, data["now"]))
 
 
 @require_safe
 def timeline(request: HttpRequest, job_id: int) -> HttpResponse:
     """The timeline as JSON; the page asks again when the job's version changes."""
     found = _visible_or_404(request, job_id)
-    return _private(JsonResponse({"timeline": timeline_of(found)}))
+    tracebacks = _may_see_traceback(_person(request))
+    return _private(JsonResponse({"timeline": timeline_of(found, tracebacks=tracebacks)}))
 
 
 @require_safe
@@ -137,7 +112,6 @@ def _page(
         "words": words(),
         "rows": [describe(each, data["now"], data["rights"]) for each in data["jobs"]],
         "socket": reverse("livejobs:index") + "socket/",
-        "modules": MODULES,
     }
     return _private(render(request, template, context, status=status))
 

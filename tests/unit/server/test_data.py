@@ -71,6 +71,44 @@ def test_the_second_is_told_who_was_first(folder, holder):
     )
 
 
+def test_a_server_is_found_by_what_it_signed(folder, holder):
+    found = data.running(folder.path)
+
+    assert found == data.Running(holder.pid, "http://127.0.0.1:8000/", "", ())
+    holder.kill()
+    holder.wait()
+    assert data.running(folder.path) is None
+    assert data.running(folder.path / "nowhere") is None
+
+
+def test_what_it_signs_is_where_others_find_its_servers(folder):
+    folder.take()
+    assert data.running(folder.path) is None  # not signed yet
+
+    folder.sign("http://[::1]:8000/", valkey="/run/a b/valkey.sock", outside=["DATABASE_URL"])
+
+    assert data.running(folder.path) == data.Running(
+        os.getpid(), "http://[::1]:8000/", "/run/a b/valkey.sock", ("DATABASE_URL",)
+    )
+    assert (folder.path / "lock").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_lock_that_nobody_holds_is_no_server(folder):
+    folder.path.mkdir(parents=True)
+    (folder.path / "lock").write_text(f"{os.getpid()} http://127.0.0.1:8000/\n")
+
+    assert data.running(folder.path) is None
+
+
+def test_a_data_folder_of_somebody_else(folder, monkeypatch):
+    def refuse(*args: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(StartError, match="cannot be read: Permission denied"):
+        data.running(folder.path)
+
+
 def test_the_lock_goes_with_its_process(folder, holder):
     holder.kill()
     holder.wait()

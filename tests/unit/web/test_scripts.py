@@ -1,4 +1,4 @@
-"""What the scripts share with the server: the words of the wire, the texts, the list of modules, and a budget."""
+"""What the scripts share with the server: the words of the wire, the texts, and a budget."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from livejobs import protocol, states
-from livejobs.web.views import MODULES
 from livejobs.web.words import WORDS
 from tests.conftest import missing
 
@@ -59,13 +58,14 @@ def test_every_text_is_in_the_table_and_is_said():
     # keys put together at run time, and those that a variable carries
     built = {f"{unit}{end}" for unit in ("minutes", "hours", "days") for end in ("", "_only")}
     built |= {f"said_{state}" for state in states.FINISHED} | {"cancel_job", "retry_job", "cancelling", *states.State}
+    built |= {f"edge_{edge}" for edge in ("accept", "cancel", *(edge.name for edge in states.EDGES))}
     texts = scripts + "".join(path.read_text() for path in TEMPLATES.glob("*.html"))
     assert not {key for key in WORDS.keys() - said - built if not re.search(rf'["\'.]{key}\b', texts)}
 
 
-def test_every_module_is_preloaded():
-    files = {path.relative_to(SCRIPTS).as_posix() for path in SCRIPTS.rglob("*.js")}
-    assert set(MODULES) == files - {"index.js"}
+def test_nothing_is_preloaded():
+    """Measured: preloads contend with the style sheet, and the first paint waits for that only."""
+    assert not [path.name for path in TEMPLATES.glob("*.html") if "preload" in path.read_text()]
 
 
 def test_scripts_and_styles_are_small():

@@ -145,6 +145,41 @@ def test_the_timeline_as_json_hides_the_random_part_of_a_lease(browser):
     assert [(step["version"], step["actor"]) for step in steps] == [(2, "host:7")]
 
 
+ERROR = {"reason": "exception", "type": "ValueError", "message": "bad row <7>", "traceback": "Traceback <b>"}
+
+
+def failing(client: Client) -> Job:
+    """A job whose first attempt failed and whose second one runs."""
+    job = own(client, state=State.RUNNING, attempt=2)
+    data = {"edge": "back_off", "error": ERROR, "run_at": "2026-10-31T12:00:07.700Z"}
+    JobEvent.objects.create(job=job, version=3, state="retrying", attempt=1, actor="host:7/abc", data=data)
+    JobEvent.objects.create(job=job, version=4, state="queued", attempt=1, data={"edge": "due"})
+    return job
+
+
+def test_every_attempts_error_stays_in_the_timeline(browser):
+    address = f"{INDEX}jobs/{failing(browser).pk}/"
+    response = browser.get(address)
+    first, second = browser.get(f"{address}timeline/").json()["timeline"]
+    assert first["error"] == {name: ERROR[name] for name in ("reason", "type", "message")}
+    assert first["run_at"] == "2026-10-31T12:00:07.700Z"
+    assert (second["error"], second["run_at"]) == (None, None)
+    assert snapshot_of(response)["timeline"] == [first, second]
+    shown = texts_of(response.text)
+    assert "Retrying" in shown
+    assert re.search(r"Attempt 1 failed · next one at \d\d:\d\d:07 · host:7 ValueError bad row &lt;7&gt;", shown)
+
+
+def test_tracebacks_of_the_timeline_are_for_staff_and_where_set_for_the_owner(browser, settings):
+    address = f"{INDEX}jobs/{failing(browser).pk}/"
+    for path in (address, f"{address}timeline/"):
+        assert "Traceback " not in browser.get(path).text
+    settings.LIVEJOBS = {"TRACEBACK_FOR_OWNER": True}
+    assert browser.get(f"{address}timeline/").json()["timeline"][0]["error"] == ERROR
+    page = browser.get(address).text
+    assert '<details><summary>Traceback</summary><pre class="lj-pre" tabindex="0">Traceback &lt;b&gt;</pre>' in page
+
+
 def test_a_result_is_downloaded_as_json(browser):
     job = own(browser, state=State.SUCCEEDED, result=[{"word": "Käse"}])
     response = browser.get(f"{INDEX}jobs/{job.pk}/result/")
@@ -159,7 +194,7 @@ def test_a_traceback_is_for_staff_and_where_set_for_the_owner(browser, settings)
     job = own(browser, state=State.FAILED, error=error)
     address = f"{INDEX}jobs/{job.pk}/traceback/"
     assert browser.get(address).status_code == 404
-    assert "Traceback" not in browser.get(f"{INDEX}jobs/{job.pk}/").text
+    assert "Traceback " not in browser.get(f"{INDEX}jobs/{job.pk}/").text
     settings.LIVEJOBS = {"TRACEBACK_FOR_OWNER": True}
     response = browser.get(address)
     assert response.text == "Traceback <b>"

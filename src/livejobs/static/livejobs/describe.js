@@ -37,10 +37,15 @@ export function actionsOf(job, rights) {
 /** Why a job failed, in one line. @param {Job} job */
 export function failureOf({ error }) {
   if (!error) return "";
-  if (error.reason === "lost") return say("lost");
+  const own = ownWords(error);
+  if (own) return own;
   const text = [error.type, error.message].filter(Boolean).join(": ");
   return Array.from(text.split("\n", 1)[0]).slice(0, 200).join("");
 }
+
+/** What the page says of a reason that is ours; empty where the job's own type and message tell.
+ * @param {{reason: string}} error */
+export const ownWords = ({ reason }) => (reason === "lost" ? say("lost") : reason === "timeout" ? say("timed_out") : "");
 
 /** @param {Job} job */
 function barOf({ state, progress: { current, total } }) {

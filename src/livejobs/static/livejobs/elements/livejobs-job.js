@@ -1,6 +1,5 @@
 // @ts-check
-import { describe, nameOf } from "../describe.js";
-import { clock, exact } from "../format.js";
+import { describe, nameOf, ownWords } from "../describe.js";
 import { detail } from "../page.js";
 import { FINISHED } from "../protocol.js";
 import { html, nothing, render } from "../vendor/lit-html.js";
@@ -8,6 +7,7 @@ import { say } from "../words.js";
 import { LivejobsElement } from "./element.js";
 import { barOf, icon } from "./parts.js";
 import { resultOf } from "./result.js";
+import { timelineOf } from "./timeline.js";
 
 /** One job (`job-id`): header, result or error, log, timeline, parameters. */
 export class LivejobsJob extends LivejobsElement {
@@ -93,7 +93,7 @@ ${this.#back()}
     <livejobs-log job-id=${job.id}></livejobs-log>
   </div>
   <aside class="lj-sidecol">
-    ${this.#timeline(job)} ${this.#parameters(job)} ${this.#details(job)}
+    ${this.#timeline()} ${this.#parameters(job)} ${this.#details(job)}
   </aside>
 </div>`, this);
   }
@@ -113,28 +113,19 @@ ${this.#back()}
   /** @param {Job} job */
   #error({ error }) {
     if (!error) return nothing;
-    const lost = error.reason === "lost";
-    const text = lost ? say("lost") : error.message;
+    const own = ownWords(error);
+    const text = own || error.message;
     return html`<section class="lj-panel lj-failure" aria-labelledby="lj-error-title"><div class="lj-panelhead">
       <h2 id="lj-error-title">${say("error")}${error.type ? html` <code>${error.type}</code>` : nothing}</h2>${
-        this.page.snapshot.traceback && !lost && this.#traceback === null
+        this.page.snapshot.traceback && !own && this.#traceback === null
           ? html`<button type="button" class="lj-button" @click=${() => this.#loadTraceback()}>${say("show_traceback")}</button>` : nothing}</div>
       ${text ? html`<p class="lj-message" dir="auto">${text}</p>` : nothing}
       ${this.#traceback === null ? nothing : html`<pre class="lj-pre" tabindex="0">${this.#traceback}</pre>`}</section>`;
   }
 
-  /** @param {Job} job */
-  #timeline(job) {
-    const steps = this.#steps.filter((step) => step.edge !== "stopping"); // the header tells that while it lasts
+  #timeline() {
     return html`<section class="lj-panel" aria-labelledby="lj-timeline"><div class="lj-panelhead"><h2 id="lj-timeline">${say("timeline")}</h2></div>
-      <ol class="lj-steps">${steps.map((step, at) => {
-        const next = steps[at + 1];
-        const end = next ? Date.parse(next.at) : FINISHED.includes(job.state) ? null : this.page.now;
-        const kind = step.edge === "cancel" && step.state === "running" ? "cancelling" : step.state;
-        return html`<li class="lj-is-${kind}">${icon(kind)}<span class="lj-word">${say(kind)}</span> <span class="lj-took">${
-          end === null ? nothing : exact(end - Date.parse(step.at))}</span> <span class="lj-sub"><time datetime=${step.at}>${
-          clock(step.at, true)}</time>${step.actor ? ` ${say("by", { actor: step.actor })}` : nothing}</span></li>`;
-      })}</ol></section>`;
+      ${timelineOf(this.#steps, this.page.now)}</section>`;
   }
 
   /** @param {Job} job */
