@@ -19,7 +19,7 @@ WHOLLY := states protocol transitions actions policy
 comma := ,
 space := $(subst ,, )
 
-.PHONY: help run test test-python test-postgresql test-js check check-python check-js docs bench chaos screenshots \
+.PHONY: help run test test-python test-postgresql test-js test-chaos check check-python check-js docs bench chaos screenshots \
 	constraints clean
 
 help: ## list the commands
@@ -28,17 +28,22 @@ help: ## list the commands
 run: $(VENV)/.run ## start the job server with the example tasks (LIVEJOBS_HOST, LIVEJOBS_PORT, LIVEJOBS_DATA)
 	@exec $(BIN)/livejobs up examples/tasks.py
 
-test: test-python test-postgresql test-js ## run every test; installs browser, PostgreSQL and Node where it can
+test: test-python test-postgresql test-js test-chaos ## run every test; installs browser, PostgreSQL and Node where it can
 
 test-python: $(VENV)/.dev ## the Python tests: unit, integration on SQLite, acceptance
 	@tests/machine browser postgresql
-	@$(PYTEST) $(DIST) $(if $(ARGS),$(ARGS),--cov --cov-report=)
+	@$(PYTEST) -m "not chaos" $(DIST) $(if $(ARGS),$(ARGS),--cov --cov-report=)
 	@$(if $(ARGS),,$(BIN)/coverage report --include='$(subst $(space),$(comma),$(WHOLLY:%=*/livejobs/%.py))' --fail-under=100)
 
 test-postgresql: $(VENV)/.dev ## the integration tests again, on PostgreSQL
 	@tests/machine postgresql
 	@if tests/machine --have postgresql; then \
 	    LIVEJOBS_TEST_DATABASE=postgresql $(PYTEST) $(DIST) tests/integration $(ARGS); fi
+
+test-chaos: $(VENV)/.dev ## two seeds of the chaos suite, and that it catches deliberate defects
+	@tests/machine postgresql
+	@if tests/machine --have postgresql; then \
+	    $(BIN)/python -m tests.chaos && $(PYTEST) -m chaos -n 2 tests/chaos $(ARGS); fi
 
 test-js: ## the JavaScript tests
 	@tests/machine node
@@ -64,8 +69,9 @@ docs: $(VENV)/.dev ## build the documentation into docs/_build
 bench: $(VENV)/.dev ## measure; results go to bench/results
 	@$(BIN)/python -m bench $(ARGS)
 
-chaos:
-	@echo "The chaos suite is not there yet; it comes with the issue about jobs that are never lost." >&2; exit 2
+chaos: $(VENV)/.dev ## break a cluster of real processes and check what we promise (LEVEL=short, full or soak)
+	@tests/machine postgresql
+	@$(BIN)/python -m tests.chaos $(if $(LEVEL),--level $(LEVEL)) $(ARGS)
 
 screenshots: $(VENV)/.dev ## take the pictures of the README and the documentation from a real server
 	@tests/machine browser

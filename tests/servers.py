@@ -143,7 +143,8 @@ class Postgres(Process):
 
     user = "livejobs"
 
-    def __init__(self) -> None:
+    def __init__(self, *, careful: bool = False) -> None:
+        self.careful = careful  # whether what was committed survives a kill, at the price of speed
         self.binaries = postgres_binaries()
         self.port = free_port()
         self.account = _unprivileged() if os.geteuid() == 0 else None
@@ -171,8 +172,10 @@ class Postgres(Process):
             if done.returncode != 0:
                 raise RuntimeError(f"initdb failed: {output.decode()}")
         # a test's data need not survive a power cut; ten times faster
-        careless = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200"]
-        options = [part for option in careless for part in ("-c", option)]
+        settings = ["max_connections=200"]
+        if not self.careful:
+            settings += ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
+        options = [part for setting in settings for part in ("-c", setting)]
         address = ["-h", "127.0.0.1", "-p", str(self.port), "-k", str(self.folder)]
         self.process = self._spawn("postgres", "-D", str(data), *address, *options)
         wait_for(self.answers, timeout=30, message="PostgreSQL's answer")

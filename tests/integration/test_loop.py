@@ -1,4 +1,4 @@
-"""The process around dispatcher, scheduler, rescuer and pruner: it goes on whatever happens to one of them, and ends when asked."""
+"""The process around the duties of maintenance: it goes on whatever happens to one of them, and ends when asked."""
 
 from __future__ import annotations
 

@@ -1,0 +1,132 @@
+"""Points where a process can be killed: arming one is making a file, and the first process that comes by takes it.
+
+Also what a broker may do to messages: the file `messages` names it (`double`, `shuffle`, `drop`), and every publisher
+does it to its own.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+VARIABLE = "LIVEJOBS_CHAOS_FAILPOINTS"
+CHILD_POINTS = ("after_pop", "after_claim", "mid_run", "before_finish", "before_broadcast")
+POINTS = (*CHILD_POINTS, "before_publish")
+DROPPED = 0.2
+
+
+def folder() -> Path | None:
+    """Where armed points lie; None outside a run."""
+    name = os.environ.get(VARIABLE)
+    return Path(name) if name else None
+
+
+def arm(name: str) -> None:
+    """Have the next process that reaches this point killed there."""
+    where = folder()
+    assert where is not None
+    (where / name).touch()
+
+
+def disarm() -> None:
+    """Take back what nobody reached."""
+    for name in POINTS:
+        where = folder()
+        assert where is not None
+        (where / name).unlink(missing_ok=True)
+
+
+def taken() -> int:
+    """How many points were reached and have killed."""
+    where = folder()
+    assert where is not None
+    return len(list(where.glob("*.taken-*")))
+
+
+def reached(name: str) -> None:
+    """Die here, if that is wanted and nobody else did."""
+    where = folder()
+    if where is None or not (where / name).exists():
+        return
+    try:
+        (where / name).rename(where / f"{name}.taken-{os.getpid()}")
+    except FileNotFoundError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def install() -> None:
+    """Wrap what the points stand before or after."""
+    if folder() is None:
+        return
+    from livejobs import broadcast, publishing
+    from livejobs.maintenance.dispatcher import Dispatcher
+    from livejobs.states import FINISHED
+    from livejobs.worker import agent, parent, task
+
+    _before(task, "run", "after_pop")
+    _after(agent.Agent, "claim", "after_claim", lambda claimed: claimed is not None)
+    _before(agent.Agent, "finish", "before_finish")
+    _before(Dispatcher, "_publish", "before_publish")
+    announce = broadcast.announce
+
+    def announced(job: Any, edge: str) -> None:
+        if job.state in FINISHED and parent.is_child():
+            reached("before_broadcast")
+        announce(job, edge)
+
+    broadcast.announce = announced
+    publishing.Publisher._send = _mistreated(publishing.Publisher._send)  # type: ignore[method-assign]
+
+
+def _before(owner: Any, name: str, point: str) -> None:
+    original = getattr(owner, name)
+
+    @wraps(original)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        reached(point)
+        return original(*args, **kwargs)
+
+    setattr(owner, name, wrapped)
+
+
+def _after(owner: Any, name: str, point: str, when: Callable[[Any], bool]) -> None:
+    original = getattr(owner, name)
+
+    @wraps(original)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        answer = original(*args, **kwargs)
+        if when(answer):
+            reached(point)
+        return answer
+
+    setattr(owner, name, wrapped)
+
+
+def _mistreated(send: Callable[..., None]) -> Callable[..., None]:
+    chance, lock = random.Random(os.getpid()), threading.Lock()
+    held: list[tuple[str, str, dict[str, Any]]] = []
+
+    @wraps(send)
+    def mistreat(publisher: Any, task: str, queue: str, **options: Any) -> None:
+        where = folder()
+        how = (where / "messages").read_text() if where and (where / "messages").exists() else ""
+        if "drop" in how and chance.random() < DROPPED:
+            return
+        with lock:
+            messages = [(task, queue, options), *held]
+            held.clear()
+            if "shuffle" in how and len(messages) == 1 and chance.random() < 0.5:
+                held.extend(messages)  # until the next one overtakes it
+                return
+        for each_task, each_queue, each_options in messages:
+            for _ in range(2 if "double" in how else 1):
+                send(publisher, each_task, each_queue, **each_options)
+
+    return mistreat

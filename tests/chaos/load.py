@@ -1,0 +1,114 @@
+"""The load of one phase: jobs started and cancelled by people, and what they were told."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from tests.chaos.clients import Client
+
+GIVE_UP_SECONDS: Final = 90.0
+PAUSE: Final = (0.05, 0.4)  # between two tries, by chance
+
+Plan = tuple[str, dict[str, Any]]
+
+
+@dataclass
+class Accepted:
+    """A job as its starter was told of it."""
+
+    job_id: int
+    task: str
+    tries: int
+    seconds: float  # until the acknowledgement, of the last try
+    cancelled: str = ""  # the state in which a cancel was acknowledged; finished: it came too late
+
+
+@dataclass
+class Phase:
+    """What people did while a fault was there."""
+
+    name: str
+    accepted: dict[int, Accepted] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    committed_late: dict[int, timedelta] = field(default_factory=dict)  # after the row's own created_at
+    untouched: bool = False  # no fault in this phase: every job runs once, and soon
+
+    @property
+    def ids(self) -> list[int]:
+        """Every job that was accepted."""
+        return sorted(self.accepted)
+
+
+def mixture(count: int, chance: random.Random, kinds: Sequence[Plan]) -> list[Plan]:
+    """So many jobs of these kinds, in an order that the seed decides."""
+    plans = [kinds[number % len(kinds)] for number in range(count)]
+    chance.shuffle(plans)
+    return plans
+
+
+async def start_all(
+    phase: Phase, starters: Sequence[Client], watchers: Sequence[Client], plans: Sequence[Plan], *,
+    spread: float, cancel: float, chance: random.Random,
+) -> None:  # fmt: skip
+    """Start these jobs over so many seconds; a share of them is cancelled at some moment.
+
+    Every job is watched, with its log, by one of the watchers.
+    """
+    moments = sorted(chance.uniform(0, spread) for _ in plans)
+    begun = time.monotonic()
+    tasks: list[asyncio.Task[None]] = []
+    for number, ((task, params), moment) in enumerate(zip(plans, moments, strict=True)):
+        wait = chance.uniform(0.0, 1.5) if chance.random() < cancel else None
+        watcher = watchers[number % len(watchers)]
+        await asyncio.sleep(max(0.0, begun + moment - time.monotonic()))
+        starter = starters[number % len(starters)]
+        key = f"{phase.name}-{number}-{chance.getrandbits(48):x}"
+        tasks.append(asyncio.create_task(_start(phase, starter, watcher, task, params, key, wait)))
+    await asyncio.gather(*tasks)
+
+
+async def _start(
+    phase: Phase, starter: Client, watcher: Client, task: str, params: dict[str, Any], key: str, cancel: float | None
+) -> None:
+    give_up_at = time.monotonic() + GIVE_UP_SECONDS
+    tries = 0
+    while time.monotonic() < give_up_at:
+        tries += 1
+        sent_at = time.monotonic()
+        answer = await starter.ask(action="start", task=f"tests.chaos.jobs.{task}", params=params, key=key, name=key)
+        if answer is not None and answer["action"] == "ack":
+            job_id = answer["job"]["id"]
+            took = time.monotonic() - sent_at
+            phase.accepted[job_id] = Accepted(job_id, task, tries, took)
+            await watcher.watch(job_id)
+            if cancel is not None:
+                await asyncio.sleep(cancel)
+                await cancel_job(phase, starter, job_id)
+            return
+        if answer is not None and answer.get("code") != "unavailable":
+            phase.refused.append(f"{task}: {answer}")
+            return
+        await asyncio.sleep(random.uniform(*PAUSE))
+    phase.refused.append(f"{task}: nobody acknowledged it in {GIVE_UP_SECONDS:.0f} s")
+
+
+async def cancel_job(phase: Phase, client: Client, job_id: int) -> None:
+    """Cancel a job, and note in which state that was acknowledged."""
+    give_up_at = time.monotonic() + GIVE_UP_SECONDS
+    while time.monotonic() < give_up_at:
+        answer = await client.ask(action="cancel", job_id=job_id)
+        if answer is not None and answer["action"] == "ack":
+            job = answer["job"]
+            # acknowledged before any attempt: it never runs
+            phase.accepted[job_id].cancelled = "unstarted" if job["attempt"] == 0 else job["state"]
+            return
+        if answer is not None and answer.get("code") == "finished":
+            phase.accepted[job_id].cancelled = "finished"
+            return
+        await asyncio.sleep(random.uniform(*PAUSE))
