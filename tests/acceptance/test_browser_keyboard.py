@@ -144,6 +144,7 @@ def test_the_sheet_and_switching_the_keys_off(person: Person) -> None:
     sheet.get_by_label("Use these keys").check()
     page.keyboard.press("Escape")
     expect(sheet).to_be_hidden()
+    page.wait_for_function("!document.activeElement.closest('dialog')")  # the focus goes back a little later
     page.keyboard.press("j")
     expect(page.locator(".lj-row a:focus")).to_have_text("Third")
 

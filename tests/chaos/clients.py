@@ -63,9 +63,11 @@ class Client:
         self.reducer = Reducer()
         self.connected = asyncio.Event()
         self.connections = 0
+        self.port = 0  # of the web process that serves it now
         self.status: dict[str, Any] = {}
         self.watched: set[int] = set()
         self.listing = False
+        self.covers = 0  # the lowest id of its list: that is its snapshot and what came later
         self.keeping: asyncio.Task[None] | None = None
         self._socket: ClientConnection | None = None
         self._refs = 0
@@ -118,7 +120,7 @@ class Client:
             with suppress(*AWAY):
                 await self._once()
             self.connected.clear()
-            self._socket = None
+            self._socket, self.port = None, 0
             for answer in self._answers.values():
                 answer.cancel()
             await asyncio.sleep(self._chance.uniform(*BACK_SECONDS))
@@ -126,13 +128,14 @@ class Client:
     # ------------------------------------------------------------ inside
 
     async def _once(self) -> None:
-        address = f"ws://127.0.0.1:{self._chance.choice(self._ports)}/jobs/socket/"
+        port = self._chance.choice(self._ports)
+        address = f"ws://127.0.0.1:{port}/jobs/socket/"
         cookie = {"Cookie": f"sessionid={self._cookie}"}
         async with connect(
             address, subprotocols=["livejobs.v1"], additional_headers=cookie, open_timeout=5, close_timeout=1,  # type: ignore[list-item]
             max_size=None, ping_interval=5, ping_timeout=5, compression=None,
         ) as socket:  # fmt: skip
-            self._socket = socket
+            self._socket, self.port = socket, port
             self.connections += 1
             looking = asyncio.create_task(self._look())
             try:
@@ -166,8 +169,9 @@ class Client:
         for _ in range(TRIES):
             if connection != self.connections:
                 return
-            answer = await self.ask(action="watch", id="list", jobs={"scope": "mine", "limit": 200})
+            answer = await self.ask(action="watch", id="list", jobs={"scope": "mine"})
             if answer is not None and answer["action"] == "snapshot":
+                self.covers = min((job["id"] for job in answer["jobs"]), default=0) if answer["more"] else 0
                 return
             await asyncio.sleep(self._chance.uniform(*BACK_SECONDS))
 

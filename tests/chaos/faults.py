@@ -304,7 +304,7 @@ def herd(cluster: Cluster, chance: random.Random) -> int:
 
 
 FAULTS: Final = (
-    Fault("calm", calm, untouched=True, cancel=0.0, transaction=True),
+    Fault("calm", calm, untouched=True, cancel=0.0, transaction=True, most=60),
     Fault("child_killed", child_killed),
     Fault("child_killed_while_cancelled", children_killed_at_random, kinds=(("swallows", {}),), cancel=1.0, most=24),
     Fault("worker_killed", worker_killed),

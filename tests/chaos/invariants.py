@@ -166,7 +166,7 @@ def check_views(clients: Sequence[Client], ids: Sequence[int]) -> list[str]:
     found: list[str] = []
     for number, client in enumerate(clients):
         for job_id, public in rows.items():
-            if client.listing or job_id in client.watched:
+            if (client.listing and job_id >= client.covers) or job_id in client.watched:
                 log = lines[job_id] if job_id in client.watched else None
                 found += [f"screen {number}, job {job_id}: {why}" for why in _seen(client, dict(public), log)]
     return found

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -41,7 +42,7 @@ def run(order: Order) -> list[Row]:
     file = folder.with_suffix(".json")
     file.write_text(json.dumps(asdict(order)))
     try:
-        subprocess.run([sys.executable, "-m", "tests.chaos.one", str(file), str(folder)], check=True)
+        _wait_for(subprocess.Popen([sys.executable, "-m", "tests.chaos.one", str(file), str(folder)]))
         rows = [Row(**row) for row in json.loads(file.read_text())]
     finally:
         file.unlink()
@@ -50,8 +51,21 @@ def run(order: Order) -> list[Row]:
     return rows
 
 
+def _wait_for(process: subprocess.Popen[bytes]) -> None:
+    """Wait for its end; whoever does not want to wait any longer lets it clear away what it started."""
+    try:
+        code = process.wait()
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    if code:
+        raise RuntimeError(f"The run ended with {code}; what it said is above.")
+
+
 def main(file: Path, folder: Path) -> None:
     """Do what the file says."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through every `finally`
     order = Order(**json.loads(file.read_text()))
     faults = order.faults
     disk = Disk(folder / "database") if "disk_full" in faults else None

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 COMMIT_REPLY: Final = b"C\x00\x00\x00\x0bCOMMIT\x00"  # PostgreSQL's CommandComplete
 READ_BYTES: Final = 65_536
+Line = tuple[asyncio.StreamWriter, asyncio.StreamWriter]
 LINGER: Final = struct.pack("ii", 1, 0)
 
 
@@ -30,7 +31,8 @@ class Link:
         self.commits_to_lose = 0  # replies to a COMMIT that are cut off instead of passed on
         self.lost_commits = 0
         self._cut_after: int | None = None  # bytes from the server until every connection is cut
-        self._lines: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
+        self._lines: set[Line] = set()
+        self._silenced: set[Line] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -47,9 +49,14 @@ class Link:
         """Cut every connection once this many more bytes came from the server, wherever that is in a message."""
         self._cut_after = count
 
+    def silence_those_there_are(self) -> None:
+        """Make the connections of now half-open; new ones are treated well."""
+        self._silenced |= self._lines
+
     def heal(self) -> None:
         """Treat everything well again; what was half-open is closed, as a network does in the end."""
-        was_silent = self.silent
+        was_silent = self.silent or bool(self._silenced & self._lines)
+        self._silenced.clear()
         self.delay, self.refused, self.silent = 0.0, False, False
         self.commits_to_lose, self._cut_after = 0, None
         if was_silent:
@@ -68,8 +75,8 @@ class Link:
         self._lines.add(line)
         try:
             await asyncio.gather(
-                self._pass(reader, server_writer, from_server=False),
-                self._pass(server_reader, writer, from_server=True),
+                self._pass(line, reader, server_writer, from_server=False),
+                self._pass(line, server_reader, writer, from_server=True),
             )
         except OSError:
             pass
@@ -78,11 +85,13 @@ class Link:
             for end in line:
                 end.close()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, from_server: bool) -> None:
+    async def _pass(
+        self, line: Line, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, from_server: bool
+    ) -> None:
         while data := await reader.read(READ_BYTES):
             if self.delay:
                 await asyncio.sleep(self.delay)
-            if self.silent:
+            if self.silent or line in self._silenced:
                 continue
             if from_server and self._is_cut(data):
                 raise ConnectionResetError

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from django.db import close_old_connections, connection, transaction
 
 from tests.chaos import invariants, resources
 from tests.chaos.clients import Client, People, new_browser
-from tests.chaos.cluster import Cluster, wait
+from tests.chaos.cluster import Cluster, Process, wait
 from tests.chaos.faults import Fault
 from tests.chaos.load import Accepted, Phase, mixture, start_all
 from tests.chaos.report import Row
@@ -25,6 +25,7 @@ LOOK_SECONDS: Final = 0.2
 SLOW_COMMIT_SECONDS: Final = 1.0
 SPREAD_SECONDS: Final = 4.0  # over which the jobs of a fault are started, at least
 JOBS_A_SECOND: Final = 10
+FREE_JOBS_A_SECOND: Final = 4  # where a worker must be free for each
 HARMFUL: Final = ("hungry", "stuck_in_c", "poison")  # jobs that are the fault themselves
 
 
@@ -46,7 +47,7 @@ class Run:
         self.people = People()
         self.starters: list[Client] = []
         self.observers: list[Client] = []
-        self._held: dict[int, tuple[str, resources.Held]] = {}
+        self._held: dict[int, tuple[Process, resources.Held]] = {}
         self._phases: list[Phase] = []
 
     def open(self) -> None:
@@ -70,7 +71,10 @@ class Run:
         """Start jobs, do harm, heal it, and check everything."""
         row, phase = Row(fault.name), Phase(fault.name, untouched=fault.untouched)
         plans = mixture(min(self.amount.jobs, fault.most), self.chance, fault.kinds)
-        spread = min(max(SPREAD_SECONDS, len(plans) / JOBS_A_SECOND), 0.4 * len(plans))
+        spread = min(
+            max(SPREAD_SECONDS, len(plans) / (FREE_JOBS_A_SECOND if fault.untouched else JOBS_A_SECOND)),
+            0.4 * len(plans),
+        )
         load = self.people.run(
             start_all(
                 phase, self.starters, self.observers, plans,
@@ -184,20 +188,26 @@ class Run:
 
     def remember_held(self) -> None:
         """Look at what every process holds while nothing happens."""
-        self._held = {
-            process.pid: (process.name, held)
-            for process in self.cluster.processes
-            if (held := resources.held(process.pid)) is not None
-        }
+        for process in self.cluster.processes:
+            held = self._look(process)
+            if held is not None:
+                self._held[process.pid] = (process, held)
 
     def check_held(self) -> list[str]:
         """What the same processes hold now that nothing happens again."""
         return [
             sentence
-            for pid, (name, before) in self._held.items()
-            if (after := resources.held(pid)) is not None
-            for sentence in resources.compare(f"{name} ({pid})", before, after)
+            for pid, (process, before) in self._held.items()
+            if process.pid == pid and (after := self._look(process)) is not None
+            for sentence in resources.compare(f"{process.name} ({pid})", before, after)
         ]
+
+    def _look(self, process: Process) -> resources.Held | None:
+        """What a process holds beside the sockets of the screens, which go from one web process to the other."""
+        held = resources.held(process.pid)
+        ports = dict(zip((each.name for each in self.cluster.named("web")), self.cluster.ports, strict=True))
+        screens = sum(client.port == ports.get(process.name) for client in self.starters + self.observers)
+        return held and replace(held, descriptors=held.descriptors - screens)
 
 
 def run_faults(run: Run, faults: Sequence[Fault], say: Callable[[str], Any]) -> list[Row]:

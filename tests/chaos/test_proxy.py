@@ -81,8 +81,11 @@ def test_a_reset_cuts_every_connection_and_lets_new_ones_in(link: Link) -> None:
 
 def test_refused_connections_are_reset(link: Link) -> None:
     link.refused = True
-    with client(link) as line:
-        assert is_cut(line)
+    try:
+        with client(link) as line:
+            assert is_cut(line)
+    except ConnectionResetError:  # already while it was being made
+        pass
     link.heal()
     with client(link) as line:
         assert said(line, b"1") == b"1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 from django.conf import settings
 
 from livejobs import actions
-from livejobs.models import Job, JobEvent
+from livejobs.models import Job, JobEvent, Presence
 from tests import jobs
 from tests.servers import Valkey
 from tests.waiting import wait_for
@@ -157,6 +158,42 @@ def test_a_poison_job_ends_and_takes_no_other_along(worker: Worker, maintenance:
     Path(mark).touch()
     row = finished(other)
     assert (row.state, row.attempt) == ("succeeded", 1)
+
+
+def test_a_child_that_takes_a_dead_ones_place_holds_no_connection_to_the_broker(worker: Worker) -> None:
+    assert worker.process is not None
+    job = start(jobs.wait_in_sleep)
+    waiting(job)
+    dead, parent = child_of(job), worker.process.pid
+    before = waited_for(parent)
+    actions.cancel(job)
+    os.kill(dead, signal.SIGKILL)
+    finished(job)
+    children = wait_for(lambda: new_children(parent, dead, worker.children), 15, "a child in its place")
+    for child in children:
+        # beside the parent's own pair, of which it holds both ends
+        assert len(sockets(child) & before) <= 1 < len(before)
+
+
+def new_children(parent: int, dead: int, count: int) -> list[int]:
+    found = [int(name.rsplit(":", 1)[1]) for name in Presence.objects.values_list("name", flat=True)]
+    living = [pid for pid in found if pid != dead and is_there(pid)]
+    return living if len(living) >= count else []
+
+
+def sockets(pid: int) -> set[str]:
+    """The sockets a process holds, by inode."""
+    links = (os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir())
+    return {link for link in links if link.startswith("socket:")}
+
+
+def waited_for(pid: int) -> set[str]:
+    """Those of them that its epoll waits for: its connections to the broker."""
+    infos = "".join(path.read_text() for path in Path(f"/proc/{pid}/fdinfo").iterdir())
+    watched = [number for number in re.findall(r"tfd: +(\d+)", infos) if Path(f"/proc/{pid}/fd/{number}").is_symlink()]
+    found = {os.readlink(f"/proc/{pid}/fd/{number}") for number in watched} & sockets(pid)
+    assert found
+    return found
 
 
 # ---------------------------------------------------------------- retries

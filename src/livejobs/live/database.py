@@ -15,9 +15,12 @@ from typing import Any, Final, ParamSpec, TypeVar
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from livejobs.hangs import Watched
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
+HUNG_SECONDS: Final = 6.0  # without any query beginning or ending: the way to the database is gone
 THREADS: Final = 8  # also the most database connections this room uses in one process
 
 _lock = threading.Lock()
@@ -27,7 +30,16 @@ _opened: set[BaseDatabaseWrapper] = set()
 
 async def run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call a function that uses the ORM on one of our threads and return what it returns."""
-    return await asyncio.get_running_loop().run_in_executor(_threads(), partial(_call, function, *args, **kwargs))
+    watched = Watched(HUNG_SECONDS)
+    loop = asyncio.get_running_loop()
+    done = loop.run_in_executor(_threads(), partial(_call, watched, partial(function, *args, **kwargs)))
+    try:
+        while not (await asyncio.wait([done], timeout=HUNG_SECONDS / 2))[0]:
+            watched.cut_off_hung_call()
+    except asyncio.CancelledError:
+        done.cancel()
+        raise
+    return done.result()
 
 
 def close() -> None:
@@ -51,10 +63,11 @@ def _threads() -> ThreadPoolExecutor:
         return _executor
 
 
-def _call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def _call(watched: Watched, function: Callable[[], T]) -> T:
     _keep_usable()
     try:
-        return function(*args, **kwargs)
+        with watched.under_way():
+            return function()
     finally:
         _keep_usable()
 

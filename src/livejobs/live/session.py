@@ -225,6 +225,8 @@ class Session:
             self._accept(event)
             if event.kind == "gone":
                 self._forget(job_id)
+            elif event.kind == "log":
+                self._keep_early(event)  # a list shows the job, and its log is only now being asked for
             return False
         taken = False
         for watching in self._watches.values():
@@ -236,6 +238,11 @@ class Session:
         if taken:
             self._accept(event)
         return taken
+
+    def _keep_early(self, event: Event) -> None:
+        for watching in self._watches.values():
+            if watching.pending and watching.covers(event.job_id, event.groups):
+                watching.keep(event)
 
     def abandon(self) -> None:
         """Give this connection up after a defect; its client comes back into a snapshot."""

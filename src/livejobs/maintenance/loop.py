@@ -11,13 +11,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connections
 
 from livejobs import presence
 from livejobs.conf import conf
+from livejobs.hangs import Watched
 from livejobs.maintenance.dispatcher import Dispatcher
 from livejobs.maintenance.pruner import prune
 from livejobs.maintenance.rescuer import Rescuer
@@ -25,6 +26,8 @@ from livejobs.maintenance.scheduler import queue_due
 
 logger = logging.getLogger("livejobs.maintenance")
 
+LOOK_SECONDS = 1.0
+HUNG_SECONDS = 8.0  # without any query beginning or ending: the way to the database is gone
 END_SECONDS = 3.0  # how long a round under way may take to end when the process is told to stop
 
 
@@ -36,6 +39,7 @@ class Duty:
     every: float  # seconds
     work: Callable[[], object]
     failing: bool = False
+    watched: Watched = field(default_factory=lambda: Watched(HUNG_SECONDS))
 
 
 def run(stop: threading.Event | None = None) -> None:
@@ -60,7 +64,9 @@ def run(stop: threading.Event | None = None) -> None:
     ]
     for thread in threads:
         thread.start()
-    stop.wait()
+    while not stop.wait(LOOK_SECONDS):
+        for duty in duties:
+            duty.watched.cut_off_hung_call()
     end_at = time.monotonic() + END_SECONDS
     for thread in threads:
         thread.join(max(0.0, end_at - time.monotonic()))
@@ -79,7 +85,8 @@ def _keep_doing(duty: Duty, stop: threading.Event) -> None:
 
 def _do(duty: Duty) -> None:
     try:
-        duty.work()
+        with duty.watched.under_way():
+            duty.work()
     except (OperationalError, InterfaceError) as error:
         _trouble(duty, "The database does not answer (%s); the %s tries on", str(error).strip(), duty.name)
         connections[conf.DATABASE].close()

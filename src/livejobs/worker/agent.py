@@ -187,6 +187,7 @@ def start_agent(**_: Any) -> None:
     """
     if parent.is_child():
         processes.lead_a_group()
+        processes.let_go_of_connections(parent.broker_descriptors())
         interrupt.install()
         agent()
     elif parent.runs_jobs():

@@ -7,8 +7,6 @@ attempt's writes happen here. A call that fails because the database is away is 
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +18,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 from django.db import InterfaceError, InternalError, OperationalError, connections
 
 from livejobs.conf import conf
+from livejobs.hangs import cut_off
 
 logger = logging.getLogger("livejobs.worker")
 
@@ -59,10 +58,7 @@ class AgentDatabase:
         since, connection = self._since, self._prepared
         if since is None or time.monotonic() - since < CALL_SECONDS + 1 or connection is None:
             return
-        pgconn = getattr(connection, "pgconn", None)
-        if pgconn is not None:
-            with suppress(Exception), socket.socket(fileno=os.dup(pgconn.socket)) as line:
-                line.shutdown(socket.SHUT_RDWR)
+        cut_off(connection)
 
     def close(self) -> None:
         """Close the connection and end the thread; waits a little for what was submitted."""
@@ -123,7 +119,11 @@ class AgentDatabase:
         milliseconds = int(CALL_SECONDS * 1000)
         with wrapper.cursor() as cursor:
             if wrapper.vendor == "postgresql":
-                cursor.execute(f"SET statement_timeout = {milliseconds}; SET lock_timeout = {milliseconds}")
+                # the third: a worker that is frozen inside a transaction would keep its row from being rescued
+                cursor.execute(
+                    f"SET statement_timeout = {milliseconds}; SET lock_timeout = {milliseconds};"
+                    f" SET idle_in_transaction_session_timeout = {milliseconds}"
+                )
             elif wrapper.vendor == "sqlite":
                 cursor.execute(f"PRAGMA busy_timeout = {milliseconds}")
         self._prepared = wrapper.connection

@@ -35,6 +35,7 @@ FREEING_SECONDS: Final = 10.0  # how long a dead child's job is tried to be free
 HINT_SECONDS: Final = 2.0
 
 _pool = ""
+_worker: Any = None  # Celery's
 _pid = 0  # of the process that forks the children; 0 outside a worker
 _mark = ""  # in the lease owners of this worker's children: two workers may share a host name, but not this
 _shutdown: mmap.mmap | None = None  # one byte that children see
@@ -70,6 +71,15 @@ def is_child() -> bool:
     return _pid not in (0, os.getpid())
 
 
+def broker_descriptors() -> list[int]:
+    """What the parent's event loop reads, its connections to the broker among it.
+
+    A child that keeps one of these open keeps it in the parent's epoll too, after the parent closed it: when the broker
+    goes away, the parent would spin until that child ends (seen with kombu 5.7).
+    """
+    return list(getattr(getattr(_worker, "hub", None), "readers", None) or ())
+
+
 def runs_jobs() -> bool:
     """Whether this process runs jobs itself, beside each other: stop is cooperative only there."""
     return _pid == os.getpid() and _pool in ("thread", "solo")
@@ -91,8 +101,9 @@ def check_pool(instance: Any, **_: Any) -> None:
 
     :raises SystemExit: as gevent and eventlet, under which the agent's threads are none; Celery swallows all else.
     """
-    global _pool
+    global _pool, _worker
     prepare()
+    _worker = instance
     _pool = name = str(instance.pool_cls.__module__).rsplit(".", 1)[-1]
     ours = {str(conf.QUEUE), *(job.queue for job in registry if job.queue)}
     if name not in POOLS and ours & set(instance.app.amqp.queues.consume_from):

@@ -515,3 +515,15 @@ def test_random_conversations_keep_the_books(board, monkeypatch):
                 frames(session)
         session.closed()
         assert (board.joined, board.held) == (set(), {})
+
+
+def test_a_line_that_comes_while_a_jobs_snapshot_is_read_is_not_lost_though_a_list_shows_the_job(session, board):
+    watch_list(session, [public(1)])
+    (watch,) = send(session, action="watch", id="job", job_id=1)
+    (snapshot,) = session.answered(watch, Groups((job_group(1),)))
+    board.recent.add(1, Chunk(1, 1, json.dumps({"action": "log", "job_id": 1, "lines": [line(1)]})))
+    board.offer(session, log_event(1, 1))  # after the snapshot was read, before it is told
+
+    session.answered(snapshot, OneJob(public(1), []))
+
+    assert [frame["lines"][0]["seq"] for frame in frames(session) if frame["action"] == "log"] == [1]
