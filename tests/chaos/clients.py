@@ -24,7 +24,7 @@ T = TypeVar("T")
 ANSWER_SECONDS: Final = 6.0
 BACK_SECONDS: Final = (0.2, 1.5)  # the pause before coming back, by chance
 EVENTS: Final = frozenset({"job", "snapshot", "progress", "log", "gone"})
-TRIES: Final = 60
+TRIES: Final = 400  # longer than any database is away
 AWAY: Final = (OSError, WebSocketException, InvalidHandshake, TimeoutError, EOFError)
 
 
