@@ -12,11 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Final
 
 from django.db import connections
 
 from livejobs.conf import conf
+
+CONNECT_SECONDS: Final = 5  # a whole number of seconds, as libpq wants it
 
 
 def cut_off(connection: Any) -> None:
@@ -25,6 +27,15 @@ def cut_off(connection: Any) -> None:
     if pgconn is not None:
         with suppress(Exception), socket.socket(fileno=os.dup(pgconn.socket)) as line:
             line.shutdown(socket.SHUT_RDWR)
+
+
+def bound_connecting() -> None:
+    """Let this thread's connections to PostgreSQL give up while they are made, where the host sets no time itself."""
+    wrapper = connections[conf.DATABASE]
+    options = wrapper.settings_dict.get("OPTIONS") or {}
+    if wrapper.vendor == "postgresql" and "connect_timeout" not in options:
+        bounded = {**options, "connect_timeout": CONNECT_SECONDS}
+        wrapper.settings_dict = {**wrapper.settings_dict, "OPTIONS": bounded}  # the host's own dict stays as it is
 
 
 class Watched:

@@ -15,7 +15,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from livejobs.hangs import Watched
+from livejobs.hangs import Watched, bound_connecting
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -64,6 +64,7 @@ def _threads() -> ThreadPoolExecutor:
 
 
 def _call(watched: Watched, function: Callable[[], T]) -> T:
+    bound_connecting()
     _keep_usable()
     try:
         with watched.under_way():

@@ -18,7 +18,7 @@ from django.db import InterfaceError, OperationalError, connections
 
 from livejobs import presence
 from livejobs.conf import conf
-from livejobs.hangs import Watched
+from livejobs.hangs import Watched, bound_connecting
 from livejobs.maintenance.dispatcher import Dispatcher
 from livejobs.maintenance.pruner import prune
 from livejobs.maintenance.rescuer import Rescuer
@@ -76,6 +76,7 @@ def run(stop: threading.Event | None = None) -> None:
 
 
 def _keep_doing(duty: Duty, stop: threading.Event) -> None:
+    bound_connecting()
     while not stop.is_set():
         began = time.monotonic()
         _do(duty)
