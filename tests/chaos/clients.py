@@ -159,6 +159,8 @@ class Client:
         answer = self._answers.get(message.get("ref") or "")
         if message["action"] in EVENTS or (message["action"] == "ack" and "job" in message):
             self.reducer.apply(message)
+        if message["action"] == "snapshot" and message["watch"] == "list":  # one may come unasked, after a long silence
+            self.covers = min((job["id"] for job in message["jobs"]), default=0) if message["more"] else 0
         if message["action"] == "status":
             self.status = message
         if answer is not None and not answer.done():
@@ -171,7 +173,6 @@ class Client:
                 return
             answer = await self.ask(action="watch", id="list", jobs={"scope": "mine"})
             if answer is not None and answer["action"] == "snapshot":
-                self.covers = min((job["id"] for job in answer["jobs"]), default=0) if answer["more"] else 0
                 return
             await asyncio.sleep(self._chance.uniform(*BACK_SECONDS))
 
