@@ -30,7 +30,6 @@ from livejobs.protocol import QueueStatus, StatusMessage, encode
 logger = logging.getLogger("livejobs.live")
 
 HEAL_PAUSE_SECONDS: Final = 0.25  # between two rounds of healing, however many signs of loss there are
-REFRESH_PAUSE_SECONDS: Final = 0.1  # between the fresh snapshots of two sockets
 STATUS_SECONDS: Final = 2.0
 STUMBLE_SECONDS: Final = 1.0  # before a task of the hub that failed begins again
 WINDOW_SECONDS: Final = 60.0  # rows commit out of order: a new one is looked for this far back
@@ -166,19 +165,10 @@ class Hub:
             self._delayed_since = now
         elif self._delayed_since is not None:
             if now - self._delayed_since > WINDOW_SECONDS:
-                self._refresh_all()
+                for socket in self._sockets:
+                    socket.refresh()
             self._delayed_since = None
         self._say_status()
-
-    def _refresh_all(self) -> None:
-        """Send fresh snapshots to every socket, one after the other: all at once would starve the healing for long."""
-        loop = asyncio.get_running_loop()
-        for number, socket in enumerate(tuple(self._sockets)):
-            loop.call_later(number * REFRESH_PAUSE_SECONDS, self._refresh, socket)
-
-    def _refresh(self, socket: Socket) -> None:
-        if socket in self._sockets:
-            socket.refresh()
 
     # ------------------------------------------------------------ healing
 
