@@ -15,7 +15,7 @@ JOBS ?= $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 
 DIST := -n $(JOBS) --dist loadfile
 ARGS ?=
 # the modules of which every branch is tested
-WHOLLY := states protocol transitions actions policy
+WHOLLY := states protocol transitions leases actions policy
 comma := ,
 space := $(subst ,, )
 

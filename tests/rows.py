@@ -12,10 +12,10 @@ from django.db import connections
 from django.db.models.functions import Now
 
 from livejobs import transitions
+from livejobs.leases import Lease, Line
 from livejobs.models import Job, JobEvent
 from livejobs.protocol import Progress
 from livejobs.states import State, legal
-from livejobs.transitions import Lease, Line
 from tests import jobs
 
 TASK = jobs.add.name

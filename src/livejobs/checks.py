@@ -9,6 +9,9 @@ from django.core.checks import CheckMessage, Error, register
 
 from livejobs import publishing
 from livejobs.conf import NAMES, conf
+from livejobs.options import is_seconds
+from livejobs.states import FINISHED
+from livejobs.worker.parent import POOLS
 
 
 @register("livejobs")
@@ -24,7 +27,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     if given.get("DATABASE", "default") not in settings.DATABASES:
         found.append(Error("LIVEJOBS['DATABASE'] names no database in DATABASES.", id="livejobs.E003"))
     pool = str(getattr(publishing.celery_app().conf, "worker_pool", "prefork"))
-    if not any(word in pool for word in ("prefork", "processes", "threads", "solo")):
+    if not any(word in pool for word in (*POOLS, "processes")):  # the last is another word for prefork
         found.append(
             Error(
                 f"Live jobs run in Celery's prefork, threads and solo pools, not in {pool}.",
@@ -33,6 +36,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
             )
         )
     found += _check_times(given)
+    found += _check_keeping(given)
     layers = getattr(settings, "CHANNEL_LAYERS", {})
     if given.get("CHANNEL_LAYER", "default") not in layers:
         found.append(
@@ -68,3 +72,26 @@ def _check_times(given: dict[str, Any]) -> list[CheckMessage]:
         for less, more, name in ordered
         if {less, more} & set(given) and getattr(conf, less) >= getattr(conf, more)
     ]
+
+
+def _check_keeping(given: dict[str, Any]) -> list[CheckMessage]:
+    """Refuse times of the pruner that are none: it would stumble over them, or delete what nobody meant."""
+    by_task = given.get("KEEP_BY_TASK", {})
+    tables = {"KEEP_SECONDS": given.get("KEEP_SECONDS", {})}
+    tables |= (
+        {f"KEEP_BY_TASK[{task!r}]": keep for task, keep in by_task.items()}
+        if isinstance(by_task, dict)
+        else {"KEEP_BY_TASK": by_task}
+    )
+    return [
+        Error(
+            f"LIVEJOBS: {name} must be a dict of {', '.join(sorted(FINISHED))}, each a number of seconds or None.",
+            id="livejobs.E010",
+        )
+        for name, keep in tables.items()
+        if not isinstance(keep, dict) or not all(_is_keeping(*item) for item in keep.items())
+    ]
+
+
+def _is_keeping(state: Any, seconds: Any) -> bool:
+    return state in FINISHED and (seconds is None or is_seconds(seconds))

@@ -9,13 +9,13 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from livejobs import results
 from livejobs.errors import DefinitionError, LivejobsError, UnsupportedError
+from livejobs.options import QUEUE_RULE, check_options, is_queue, is_seconds
 from livejobs.parameters import Text, humanised
 from livejobs.registry import Registry, Starter, registry
 from livejobs.signatures import MAX_NESTING, MAX_PARAMS_BYTES, Signature, refuse
@@ -29,9 +29,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Errors = type[BaseException] | tuple[type[BaseException], ...]
 Permission = str | Callable[[Any, dict[str, Any]], bool]
-_QUEUE: Final = re.compile(r"[A-Za-z0-9_.-]{1,255}")  # what every broker and the channel layer take in a name
-_QUEUE_RULE: Final = "is no queue; a queue's name has letters, digits, `_`, `.` and `-` only"
-_LONGEST_SECONDS: Final = 3.0e9  # about a century
 _DOUBLINGS: Final = 60  # past that every wait is the longest, and a float has an end
 
 
@@ -109,8 +106,11 @@ class LiveJob(Generic[P, R]):
         if isinstance(func, LiveJob):
             raise refuse(func.func, "it already is one; decorate it once")
         self._params = Signature.of(func)
-        _check_options(func, title, queue, expose, permission)
-        _check_budgets(func, retries, backoff, backoff_max, retry_on, give_up_on, max_losses, timeout)
+        check_options(
+            func, title=title, queue=queue, retries=retries, backoff=backoff, backoff_max=backoff_max,
+            retry_on=retry_on, give_up_on=give_up_on, max_losses=max_losses, timeout=timeout,
+            expose=expose, permission=permission,
+        )  # fmt: skip
         functools.update_wrapper(self, func)
         self.func = func
         self.name = func.__name__ if short_name else f"{func.__module__}.{func.__name__}"
@@ -156,14 +156,14 @@ class LiveJob(Generic[P, R]):
             raise UnsupportedError(
                 f"{self.__name__}.apply_async({given[0]}=...) is not supported; it takes queue, countdown and eta."
             )
-        if queue is not None and not _is_queue(queue):
-            raise UnsupportedError(f"{self.__name__}.apply_async(queue={queue!r}) {_QUEUE_RULE}.")
+        if queue is not None and not is_queue(queue):
+            raise UnsupportedError(f"{self.__name__}.apply_async(queue={queue!r}) {QUEUE_RULE}.")
         return self._start(self.bind(args or (), kwargs or {}), queue, run_at)
 
     def _time(self, countdown: Any, eta: Any) -> datetime | timedelta | None:
         if countdown is not None and eta is not None:
             raise UnsupportedError(f"{self.__name__}.apply_async() takes countdown or eta, not both.")
-        if countdown is not None and not _is_seconds(countdown, least=-math.inf):
+        if countdown is not None and not is_seconds(countdown, least=-math.inf):
             raise UnsupportedError(f"{self.__name__}.apply_async(countdown={countdown!r}) is no number of seconds.")
         if eta is not None and not isinstance(eta, datetime):
             raise UnsupportedError(f"{self.__name__}.apply_async(eta={eta!r}) is no datetime.")
@@ -277,66 +277,3 @@ def live_job(func: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     if isinstance(func, str):
         raise DefinitionError(f"@live_job({func!r}) is not right; write @live_job(title={func!r}).")
     return decorate if func is None else decorate(func)
-
-
-def _is_queue(value: Any) -> bool:
-    return isinstance(value, str) and _QUEUE.fullmatch(value) is not None
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
-
-
-def _is_seconds(value: Any, *, least: float = 0) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and least <= value < _LONGEST_SECONDS
-    )
-
-
-def _is_errors(value: Any) -> bool:
-    classes = value if isinstance(value, tuple) else (value,)
-    return all(isinstance(each, type) and issubclass(each, BaseException) for each in classes)
-
-
-def _check_options(func: Callable[..., Any], title: Any, queue: Any, expose: Any, permission: Any) -> None:
-    _refuse_wrong(
-        func,
-        (isinstance(title, str), "title must be text"),
-        (queue is None or _is_queue(queue), f"queue={queue!r} {_QUEUE_RULE}"),
-        (expose is None or isinstance(expose, bool), "expose must be True or False"),
-        (
-            permission is None or isinstance(permission, str) or callable(permission),
-            "permission must be the name of a Django permission, or a callable of (user, params)",
-        ),
-    )
-
-
-def _check_budgets(
-    func: Callable[..., Any],
-    retries: Any,
-    backoff: Any,
-    backoff_max: Any,
-    retry_on: Any,
-    give_up_on: Any,
-    max_losses: Any,
-    timeout: Any,
-) -> None:
-    _refuse_wrong(
-        func,
-        (_is_count(retries), "retries must be a whole number, 0 or more"),
-        (backoff is None or _is_seconds(backoff), "backoff must be a number of seconds, 0 or more"),
-        (backoff_max is None or _is_seconds(backoff_max), "backoff_max must be a number of seconds, 0 or more"),
-        (_is_errors(retry_on), "retry_on must be an exception class, or a tuple of them"),
-        (_is_errors(give_up_on), "give_up_on must be an exception class, or a tuple of them"),
-        (max_losses is None or _is_count(max_losses), "max_losses must be a whole number, 0 or more"),
-        (timeout is None or (_is_seconds(timeout) and timeout > 0), "timeout must be a number of seconds, more than 0"),
-    )
-
-
-def _refuse_wrong(func: Callable[..., Any], *right: tuple[bool, str]) -> None:
-    for fine, reason in right:
-        if not fine:
-            raise refuse(func, reason)

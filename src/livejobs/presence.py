@@ -49,8 +49,7 @@ def workers_by_queue() -> Counter[str]:
 def worker_counts() -> dict[str, int]:
     """How many worker children serve each queue, those that none serves included."""
     counts = workers_by_queue()
-    queues = {str(conf.QUEUE), *(job.queue for job in registry if job.queue), *counts}
-    return {queue: counts[queue] for queue in sorted(queues)}
+    return {queue: counts[queue] for queue in sorted(registry.queues(conf.QUEUE) | counts.keys())}
 
 
 def maintainers() -> int:

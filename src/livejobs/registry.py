@@ -55,6 +55,10 @@ class Registry:
         """The job of this name, or None."""
         return self._jobs.get(name)
 
+    def queues(self, default: str) -> set[str]:
+        """Every queue that a job may wait in: the default one, and those that jobs name."""
+        return {default, *(job.queue for job in self if job.queue)}
+
     def subscribe(self, callback: Callable[[LiveJob[..., Any]], object]) -> None:
         """Call back with every job, those of now and those to come."""
         self._subscribers.append(callback)

@@ -8,8 +8,6 @@ published then (`publishing.submit`); both are hints that can be made again from
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -19,7 +17,8 @@ from django.db.models.functions import Now
 
 from livejobs import broadcast, publishing
 from livejobs.conf import conf
-from livejobs.models import Job, JobEvent, JobLog
+from livejobs.leases import Lease
+from livejobs.models import Job, JobEvent
 from livejobs.protocol import Progress
 from livejobs.states import (
     ACTIVE,
@@ -56,32 +55,6 @@ TIMEOUT_ERROR: Final = {
     "type": "",
     "message": "The job was stopped at its time limit",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to write for one attempt of one job. `owner` is unique for each claim."""
-
-    job_id: int
-    attempt: int
-    owner: str
-
-
-@dataclass(frozen=True, slots=True)
-class Renewal:
-    """What the owner of a lease learns when it renews it."""
-
-    cancel_requested: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of log as the attempt wrote it."""
-
-    seq: int
-    at: datetime
-    level: str
-    text: str
 
 
 # ---------------------------------------------------------------- by people and by the clock
@@ -158,31 +131,6 @@ def claim(job_id: int, *, owner: str, task: str) -> Job | None:
         message="",
     )
     return claimed or _already(job_id, CLAIM.name, lease_owner=owner, state=CLAIM.target.value)
-
-
-def renew(lease: Lease) -> Renewal | None:
-    """Raise the beat of a lease and learn whether a cancel was asked for; None when the lease is lost."""
-    held = _held(lease)
-    if not held.update(beat=F("beat") + 1):
-        return None
-    asked = held.values_list("cancel_requested_at", flat=True).first()
-    return Renewal(cancel_requested=asked is not None)
-
-
-def save_progress(lease: Lease, progress: Progress) -> None:
-    """Store how far the attempt is, unless a later report is stored already. No version: progress merges by tick."""
-    _held(lease).filter(tick__lt=progress["tick"]).update(**progress)
-
-
-def append_log(lease: Lease, lines: Sequence[Line]) -> bool:
-    """Store a batch of log lines; False when the lease is lost or the batch does not follow what is stored."""
-    first, last = lines[0].seq, lines[-1].seq
-    with transaction.atomic(using=conf.DATABASE):
-        if _held(lease).filter(log_seq=first - 1).update(log_seq=last):
-            rows = [JobLog(job_id=lease.job_id, attempt=lease.attempt, **_columns(line)) for line in lines]
-            JobLog.objects.using(conf.DATABASE).bulk_create(rows)
-            return True
-    return bool(_held(lease).filter(log_seq=last).exists())  # an earlier try was committed and only its reply was lost
 
 
 def mark_stopping(lease: Lease, reason: StopReason) -> Job | None:
@@ -384,13 +332,3 @@ def _already(job_id: int, edge: str, **own: Any) -> Job | None:
 
 def _read(job_id: int) -> Job:
     return Job.objects.using(conf.DATABASE).select_related("owner").get(id=job_id)
-
-
-def _held(lease: Lease) -> Any:
-    return Job.objects.using(conf.DATABASE).filter(
-        id=lease.job_id, state=State.RUNNING, attempt=lease.attempt, lease_owner=lease.owner
-    )
-
-
-def _columns(line: Line) -> dict[str, Any]:
-    return {"seq": line.seq, "at": line.at, "level": line.level, "text": line.text}

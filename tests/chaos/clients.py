@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
+from livejobs.live.layer import being_cancelled
 from tests.reducer import Reducer
 
 T = TypeVar("T")
@@ -64,7 +65,6 @@ class Client:
         self.connected = asyncio.Event()
         self.connections = 0
         self.port = 0  # of the web process that serves it now
-        self.status: dict[str, Any] = {}
         self.watched: set[int] = set()
         self.listing = False
         self.covers = 0  # the lowest id of its list: that is its snapshot and what came later
@@ -89,7 +89,7 @@ class Client:
         except AWAY:
             return None
         except asyncio.CancelledError:
-            if answer.cancelled() and not _being_cancelled():  # the socket broke
+            if answer.cancelled() and not being_cancelled():  # the socket broke
                 return None
             raise
         finally:
@@ -161,8 +161,6 @@ class Client:
             self.reducer.apply(message)
         if message["action"] == "snapshot" and message["watch"] == "list":  # one may come unasked, after a long silence
             self.covers = min((job["id"] for job in message["jobs"]), default=0) if message["more"] else 0
-        if message["action"] == "status":
-            self.status = message
         if answer is not None and not answer.done():
             answer.set_result(message)
 
@@ -192,8 +190,3 @@ def new_browser(port: int) -> str:
             if name.lower() == "set-cookie" and value.startswith("sessionid="):
                 return str(value.partition("=")[2].partition(";")[0])
     raise RuntimeError("The page gave no session.")
-
-
-def _being_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

@@ -216,10 +216,6 @@ class Cluster:
         """A fault's length, scaled as the time constants are."""
         return max(1.0, seconds / self.scale)
 
-    def log(self) -> str:
-        """Everything that was logged."""
-        return "".join(path.read_text(errors="replace") for path in sorted(self.folder.glob("*.log")))
-
     # ------------------------------------------------------------ inside
 
     def _add(self, name: str, *command: str) -> None:

@@ -27,7 +27,7 @@ class Defect:
 
 def no_fence() -> None:
     """An attempt writes whoever holds the lease now; nothing tells it that the lease is lost."""
-    from livejobs import transitions
+    from livejobs import leases, transitions
     from livejobs.models import Job
 
     _deaf_to_a_lost_lease()
@@ -41,7 +41,7 @@ def no_fence() -> None:
         return transitions._update(job_id, edge.name, where=guard, actor=actor, state=edge.target.value, **values)
 
     transitions._move = unfenced
-    transitions._held = lambda lease: Job.objects.filter(id=lease.job_id, state="running")
+    leases._held = lambda lease: Job.objects.filter(id=lease.job_id, state="running")
 
 
 def no_dispatcher() -> None:
@@ -135,7 +135,7 @@ def unguarded_finish() -> None:
 
 def unfenced_log() -> None:
     """A batch of log lines is stored whoever holds the lease, behind whatever is there."""
-    from livejobs import transitions
+    from livejobs import leases
     from livejobs.models import Job, JobLog
 
     _deaf_to_a_lost_lease()
@@ -153,7 +153,7 @@ def unfenced_log() -> None:
             )  # fmt: skip
         return True
 
-    transitions.append_log = append_log
+    leases.append_log = append_log
 
 
 DEFECTS: Final[dict[str, Defect]] = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +20,6 @@ from tests.chaos.clients import Client
 from tests.chaos.load import Phase
 
 CLAIM_SECONDS: Final = 2.0
-POISONED: Final = "tests.chaos.jobs.poison"
 UNVERSIONED: Final = {"progress", "log_seq"}  # merged, or counted, apart from the version
 _SOURCES: Final = {edge.name: edge.sources for edge in EDGES} | {
     "cancel": CANCEL_WAITING.sources | CANCEL_RUNNING.sources
@@ -186,6 +185,3 @@ def _seen(client: Client, public: dict[str, Any], log: list[Any] | None) -> list
     if log is not None and [known.log.get(line["seq"]) for line in log] != log:
         wrong.append(f"{len(known.log)} lines of {len(log)}")
     return wrong
-
-
-Check = Callable[[], list[str]]

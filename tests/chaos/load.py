@@ -24,7 +24,6 @@ class Accepted:
 
     job_id: int
     task: str
-    tries: int
     seconds: float  # until the acknowledgement, of the last try
     cancelled: str = ""  # the state in which a cancel was acknowledged; finished: it came too late
 
@@ -77,15 +76,13 @@ async def _start(
     phase: Phase, starter: Client, watcher: Client, task: str, params: dict[str, Any], key: str, cancel: float | None
 ) -> None:
     give_up_at = time.monotonic() + GIVE_UP_SECONDS
-    tries = 0
     while time.monotonic() < give_up_at:
-        tries += 1
         sent_at = time.monotonic()
         answer = await starter.ask(action="start", task=f"tests.chaos.jobs.{task}", params=params, key=key, name=key)
         if answer is not None and answer["action"] == "ack":
             job_id = answer["job"]["id"]
             took = time.monotonic() - sent_at
-            phase.accepted[job_id] = Accepted(job_id, task, tries, took)
+            phase.accepted[job_id] = Accepted(job_id, task, took)
             await watcher.watch(job_id)
             if cancel is not None:
                 await asyncio.sleep(cancel)

@@ -171,7 +171,7 @@ class Run:
         committed = timedelta(seconds=SLOW_COMMIT_SECONDS if connection.vendor == "postgresql" else 0)
         # an acceptance is its commit; the row's own time is that of the beginning
         phase.committed_late |= dict.fromkeys((job.id for job in jobs), committed)
-        phase.accepted |= {job.id: Accepted(job.id, job.task, 1, 0.0) for job in jobs}
+        phase.accepted |= {job.id: Accepted(job.id, job.task, 0.0) for job in jobs}
 
     def _await_first(self, phase: Phase) -> None:
         give_up_at = time.monotonic() + FINISH_SECONDS

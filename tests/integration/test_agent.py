@@ -11,7 +11,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import DataError, OperationalError, connection, connections
 
-from livejobs import broadcast, errors, transitions
+from livejobs import broadcast, errors, leases, transitions
 from livejobs.definitions import LiveJob
 from livejobs.models import Job, JobEvent, JobLog, Presence
 from livejobs.states import State, StopReason
@@ -93,10 +93,12 @@ def test_a_message_for_another_task_claims_nothing(agent: Agent):
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["refused", "reply lost"])
-@pytest.mark.parametrize("verb", ["claim", "succeed", "append_log"])
-def test_a_write_that_fails_is_tried_again_and_done_once(agent: Agent, monkeypatch, verb: str, after: bool):
-    call = failing(2, getattr(transitions, verb), OperationalError("the connection is lost"), after=after)
-    monkeypatch.setattr(transitions, verb, call)
+@pytest.mark.parametrize(("module", "verb"), [(transitions, "claim"), (transitions, "succeed"), (leases, "append_log")])
+def test_a_write_that_fails_is_tried_again_and_done_once(
+    agent: Agent, monkeypatch, module: Any, verb: str, after: bool
+):
+    call = failing(2, getattr(module, verb), OperationalError("the connection is lost"), after=after)
+    monkeypatch.setattr(module, verb, call)
     job = queued()
     claimed = agent.claim(job.id, job.task)
     assert claimed is not None
@@ -131,7 +133,7 @@ def test_a_result_the_database_refuses_fails_the_job(agent: Agent, monkeypatch):
 
 
 def test_a_line_the_database_refuses_does_not_keep_a_job_from_its_end(agent: Agent, monkeypatch):
-    monkeypatch.setattr(transitions, "append_log", failing(100, transitions.append_log, DataError("no such text")))
+    monkeypatch.setattr(leases, "append_log", failing(100, leases.append_log, DataError("no such text")))
     job = queued()
     claimed = agent.claim(job.id, job.task)
     assert claimed is not None

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 
 import livejobs
-from livejobs import transitions
+from livejobs import leases, transitions
 from livejobs.errors import InvalidError, NotAllowedError, NotFoundError
 from livejobs.live import answers
 from livejobs.live.event import read_event
@@ -159,7 +159,7 @@ def test_what_finished_a_short_while_ago_is_marked(door, monkeypatch):
 def test_one_job_comes_whole_with_the_first_of_its_lines(door, monkeypatch):
     monkeypatch.setattr(answers, "LOG_LINES", 3)
     job, lease = claimed(owner_key="browser:me", params={"text": "x" * 2000})
-    transitions.append_log(lease, [line(seq) for seq in range(1, 6)])
+    leases.append_log(lease, [line(seq) for seq in range(1, 6)])
     answer = answers.answer_to(door, Snapshot(Watch(action="watch", id=1, job_id=job.id, log_after=1)))
     assert isinstance(answer, OneJob)
     assert answer.job["params"] == job.params
@@ -173,7 +173,7 @@ def test_one_job_comes_whole_with_the_first_of_its_lines(door, monkeypatch):
 def test_one_read_of_a_log_has_a_bounded_size(monkeypatch):
     monkeypatch.setattr(answers, "LOG_CHARACTERS", 1000)
     job, lease = claimed()
-    transitions.append_log(lease, [line(seq, "x" * 400) for seq in range(1, 11)])
+    leases.append_log(lease, [line(seq, "x" * 400) for seq in range(1, 11)])
     chunk = answers.read_log(ReadLog(job.id, 0))
     assert chunk is not None
     assert (chunk.first, chunk.last) == (1, 3)
@@ -183,7 +183,7 @@ def test_levels_say_how_far_rows_are(monkeypatch, django_assert_num_queries):
     monkeypatch.setattr(answers, "COMPARED_AT_ONCE", 2)
     jobs = [accepted(owner_key="browser:me") for _ in range(3)]
     _, lease = claimed(jobs[0])
-    transitions.save_progress(lease, DONE)
+    leases.save_progress(lease, DONE)
     with django_assert_num_queries(2):
         found = answers.levels([*(job.id for job in jobs), 2**40])
     by_id = {level.job_id: level for level in found}
@@ -194,7 +194,7 @@ def test_levels_say_how_far_rows_are(monkeypatch, django_assert_num_queries):
 def test_broadcasts_are_made_again_from_rows_and_progress_only_where_there_is_some():
     plain = accepted()
     job, lease = claimed()
-    transitions.save_progress(lease, DONE)
+    leases.save_progress(lease, DONE)
     events = [read_event(each.message) for each in answers.remade([plain.id, job.id])]
     kinds = [(event.job_id, event.kind) for event in events if event is not None]
     assert kinds.count((plain.id, "job")) == kinds.count((job.id, "job")) == 3

@@ -9,10 +9,10 @@ import pytest
 
 from livejobs import actions, canary, transitions
 from livejobs.definitions import registry
+from livejobs.leases import Lease
 from livejobs.models import Job, JobEvent
 from livejobs.policy import Person, Policy
 from livejobs.presence import WORKER, beat
-from livejobs.transitions import Lease
 from tests.rows import DONE, ERROR
 from tests.workers import Worker
 

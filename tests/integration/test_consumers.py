@@ -12,7 +12,7 @@ from django.conf import settings
 from django.contrib.sessions.models import Session as StoredSession
 from django.db import OperationalError
 
-from livejobs import actions, broadcast, transitions
+from livejobs import actions, broadcast, leases, transitions
 from livejobs.broadcast import log_events, progress_events
 from livejobs.live import answers, consumers, database
 from livejobs.live.hub import Hub
@@ -30,9 +30,9 @@ pytestmark = [pytest.mark.usefixtures("fast"), pytest.mark.timeout(120)]
 MINE = {"owner_key": "browser:me"}
 
 
-def log_of(job: Job, lease: transitions.Lease, first: int, last: int) -> None:
+def log_of(job: Job, lease: leases.Lease, first: int, last: int) -> None:
     """Write lines as an agent does, and tell of them."""
-    transitions.append_log(lease, [line(seq, f"line {seq}") for seq in range(first, last + 1)])
+    leases.append_log(lease, [line(seq, f"line {seq}") for seq in range(first, last + 1)])
     stored = JobLog.objects.filter(job=job, seq__gte=first, seq__lte=last).order_by("seq")
     broadcast.send(log_events(job.id, job.owner_key, [public_log_line(each) for each in stored]))
 
@@ -217,7 +217,7 @@ async def test_a_long_log_arrives_whole_and_in_order(sockets):
     client = await sockets(await browser())
     job, lease = await rows(claimed, **MINE)
     for first in range(1, 9_001, 1_000):
-        await rows(transitions.append_log, lease, [line(seq, "x" * 40) for seq in range(first, first + 1_000)])
+        await rows(leases.append_log, lease, [line(seq, "x" * 40) for seq in range(first, first + 1_000)])
     snapshot = await client.watch("one", job_id=job.id, log_after=0)
     assert 0 < len(snapshot["log"]) < 9_000
     for first in range(9_001, 10_001, 100):
@@ -231,7 +231,7 @@ async def test_a_long_log_arrives_whole_and_in_order(sockets):
 async def test_a_log_is_read_after_the_line_that_is_known(sockets):
     client = await sockets(await browser())
     job, lease = await rows(claimed, **MINE)
-    await rows(transitions.append_log, lease, [line(seq) for seq in range(1, 1_001)])
+    await rows(leases.append_log, lease, [line(seq) for seq in range(1, 1_001)])
     snapshot = await client.watch("one", job_id=job.id, log_after=990)
     assert [each["seq"] for each in snapshot["log"]] == list(range(991, 1_001))
 
@@ -239,7 +239,7 @@ async def test_a_log_is_read_after_the_line_that_is_known(sockets):
 async def test_long_lines_come_in_frames_of_bounded_size(sockets):
     client = await sockets(await browser())
     job, lease = await rows(claimed, **MINE)
-    await rows(transitions.append_log, lease, [line(seq, "x" * 8_000) for seq in range(1, 201)])
+    await rows(leases.append_log, lease, [line(seq, "x" * 8_000) for seq in range(1, 201)])
     await client.watch("one", job_id=job.id)
     await await_for(lambda: len(client.view[str(job.id)]["log"]) == 200, PATIENCE)
     assert max(map(len, client.frames)) < 512 * 1024
@@ -249,7 +249,7 @@ async def test_a_log_is_read_again_when_the_database_was_away(sockets, monkeypat
     monkeypatch.setattr(consumers, "LOG_AGAIN_SECONDS", 0.05)
     client = await sockets(await browser())
     job, lease = await rows(claimed, **MINE)
-    await rows(transitions.append_log, lease, [line(seq) for seq in range(1, 1_001)])
+    await rows(leases.append_log, lease, [line(seq) for seq in range(1, 1_001)])
     failures = iter([True, True, True])
     real = answers.read_log
 

@@ -9,14 +9,18 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connections
+from django.db import InterfaceError, OperationalError, connections, transaction
 
+from livejobs import transitions
 from livejobs.hangs import Watched
 from livejobs.live import database
 from livejobs.maintenance import loop
+from livejobs.maintenance.locks import short_lock_wait
 from livejobs.models import Job
+from livejobs.worker import database as worker_database
+from livejobs.worker.database import AWAY, AgentDatabase
 from tests.chaos.proxy import Link, Proxy
-from tests.rows import accepted, read
+from tests.rows import accepted, claimed, read
 from tests.waiting import wait_for
 
 pytestmark = [
@@ -100,6 +104,33 @@ async def test_a_socket_is_answered_although_its_connection_was_half_open(link: 
     database.close()
     assert await database.run(Job.objects.count) == 0
     link.silence_those_there_are()
+    watch = asyncio.create_task(database.cut_off_hung_calls())
     # as many as there are threads: one of them has that connection, finds it unusable, and makes a new one
     calls = [database.run(Job.objects.count) for _ in range(database.THREADS)]
     assert await asyncio.wait_for(asyncio.gather(*calls), 20) == [0] * database.THREADS
+    watch.cancel()
+
+
+def test_a_worker_that_is_frozen_in_a_transaction_does_not_keep_its_job_from_being_rescued(monkeypatch) -> None:
+    monkeypatch.setattr(worker_database, "CALL_SECONDS", 1.0)
+    job, lease = claimed()
+    frozen, thawed = threading.Event(), threading.Event()
+
+    def freeze_in_a_transaction() -> None:
+        with transaction.atomic():
+            Job.objects.filter(id=job.id).update(message="half done")
+            frozen.set()
+            thawed.wait(30)
+
+    database = AgentDatabase()
+    ended = database.submit(freeze_in_a_transaction)
+    try:
+        assert frozen.wait(10)
+        with short_lock_wait(10):  # the rescuer's own is two seconds, and it tries again with each round
+            row = transitions.rescue(lease, 0)
+        assert row is not None
+        assert (row.state, row.message) == ("queued", "")
+    finally:
+        thawed.set()
+        database.close()
+    assert isinstance(ended.exception(10), AWAY)

@@ -13,8 +13,9 @@ import pytest
 from django.conf import settings
 from django.db import OperationalError
 
-from livejobs import broadcast, transitions
+from livejobs import broadcast, leases, transitions
 from livejobs.broadcast import Event, gone_events, owner_group, progress_events
+from livejobs.leases import Lease
 from livejobs.live import answers, hub, outlook
 from livejobs.live.hub import Hub
 from livejobs.live.session import Session
@@ -52,26 +53,26 @@ async def shows(client: Client, state: str, job: Job, timeout: float = PATIENCE)
 # ---------------------------------------------------------------- what was lost is healed
 
 
-def some_work(dice: random.Random, jobs: list[Job], leases: dict[int, transitions.Lease]) -> None:
+def some_work(dice: random.Random, jobs: list[Job], held: dict[int, Lease]) -> None:
     """One step of one job, as workers and people make them, broadcasts included."""
     job = dice.choice(jobs)
     row = Job.objects.get(id=job.id)
-    lease = leases.get(job.id)
+    lease = held.get(job.id)
     match row.state, dice.randint(0, 4):
         case "queued", 0:
             transitions.cancel(job.id)
         case "queued", _:
-            _, leases[job.id] = claimed(row, owner=f"host:1/{dice.random()}")
+            _, held[job.id] = claimed(row, owner=f"host:1/{dice.random()}")
         case "running", 0 if lease:
             transitions.succeed(lease, {"rows": dice.randint(0, 9)}, {**DONE, "tick": row.tick + 1})
         case "running", 1 if lease:
             seq = row.log_seq + 1
-            transitions.append_log(lease, [line(seq), line(seq + 1)])
+            leases.append_log(lease, [line(seq), line(seq + 1)])
             stored = JobLog.objects.filter(job=row, seq__gte=seq).order_by("seq")
             broadcast.send(broadcast.log_events(row.id, row.owner_key, [public_log_line(each) for each in stored]))
         case "running", _ if lease:
             progress: Progress = {**DONE, "tick": row.tick + 1, "current": row.tick}
-            transitions.save_progress(lease, progress)
+            leases.save_progress(lease, progress)
             broadcast.send(progress_events(row.id, row.owner_key, row.attempt, progress))
         case _, 0:
             transitions.retry(job.id)
@@ -97,12 +98,12 @@ async def test_with_every_second_message_lost_each_view_ends_as_the_rows(sockets
     listing, everything, single = await sockets(me), await sockets(staff), await sockets(me)
     await listing.watch()
     await everything.watch(jobs={"scope": "all"})
-    dice, leases = random.Random(7), dict[int, transitions.Lease]()
+    dice, held = random.Random(7), dict[int, Lease]()
     jobs = [await rows(accepted, **MINE) for _ in range(12)]
     for number, job in enumerate(jobs[:4]):
         await single.watch(number, job_id=job.id)
     for _ in range(250):
-        await rows(some_work, dice, jobs, leases)
+        await rows(some_work, dice, jobs, held)
     jobs += [await rows(accepted, **MINE) for _ in range(5)]
     expected = await rows(truth, [job.id for job in jobs])
     lines = await rows(seqs, jobs)
@@ -139,7 +140,7 @@ async def test_a_lost_log_message_is_healed(sockets, monkeypatch):
     client = await sockets(await browser())
     job, lease = await rows(claimed, **MINE)
     await client.watch("one", job_id=job.id)
-    await rows(transitions.append_log, lease, [line(seq) for seq in range(1, 1_201)])
+    await rows(leases.append_log, lease, [line(seq) for seq in range(1, 1_201)])
     await await_for(lambda: len(client.view[str(job.id)]["log"]) == 1_200, 10)
 
 
@@ -203,7 +204,7 @@ async def test_a_session_that_came_between_a_report_and_its_row_is_told(sockets)
     second = await sockets(await browser())
     await second.watch()
     assert second.view[str(job.id)]["progress"]["tick"] == 0
-    await rows(transitions.save_progress, lease, {**DONE, "tick": 50})
+    await rows(leases.save_progress, lease, {**DONE, "tick": 50})
     await await_for(lambda: second.view[str(job.id)]["progress"]["tick"] == 50, 10)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from livejobs.leases import append_log
 from livejobs.models import STATE_LABELS, Job, JobEvent, JobLog
 from livejobs.states import ACTIVE, FINISHED, WAITING, State
-from livejobs.transitions import append_log
 from tests.rows import accepted, claimed, in_state, line
 
 pytestmark = pytest.mark.django_db

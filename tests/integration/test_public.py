@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from livejobs import transitions
+from livejobs import leases, transitions
 from livejobs.models import Job, JobLog
 from livejobs.protocol import PublicJob, encode
 from livejobs.public import iso, public_job, public_log_line, public_progress
@@ -37,7 +37,7 @@ def test_times_are_iso_8601_in_utc_with_milliseconds(moment, text):
 def test_the_public_job_has_exactly_the_fields_of_the_wire():
     user = User.objects.create_user("ada")
     job, lease = claimed(accepted(owner=user, owner_key="user:1", name="n", idempotency_key="secret"))
-    transitions.append_log(lease, [line(1)])
+    leases.append_log(lease, [line(1)])
     transitions.fail(lease, ERROR, DONE)
     row = read(job)
     public = public_job(row)
@@ -102,7 +102,7 @@ def test_large_params_are_left_out_too():
 
 def test_a_log_line():
     job, lease = claimed()
-    transitions.append_log(lease, [line(1, "<b>\ufffd")])
+    leases.append_log(lease, [line(1, "<b>\ufffd")])
     found: Any = JobLog.objects.get(job=job)
     assert public_log_line(found) == {
         "seq": 1, "attempt": 1, "at": "2026-01-01T00:00:00.000Z", "level": "info", "text": "<b>\ufffd",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from django.db import OperationalError
 
-from livejobs import presence, publishing, transitions
+from livejobs import leases, presence, publishing, transitions
+from livejobs.leases import Lease
 from livejobs.maintenance import rescuer
 from livejobs.maintenance.rescuer import Rescuer, requeue_orphans
 from livejobs.models import Job, Presence
 from livejobs.states import State
-from livejobs.transitions import Lease
 from tests.rows import DONE, accepted, at_once, check_history, claimed, in_state, read
 
 pytestmark = pytest.mark.django_db
@@ -62,7 +62,7 @@ def test_an_owner_that_beats_keeps_its_job(watcher, clock):
     job, lease = claimed()
     for _ in range(10):
         assert rounds(watcher, clock, 3) == 0
-        transitions.renew(lease)
+        leases.renew(lease)
     assert read(job).state == "running"
 
 
@@ -81,7 +81,7 @@ def test_a_beat_between_look_and_rescue_saves_the_job(watcher, clock, monkeypatc
     compare = watcher._compare
 
     def compare_and_renew(*args):
-        transitions.renew(lease)
+        leases.renew(lease)
         return compare(*args)
 
     monkeypatch.setattr(watcher, "_compare", compare_and_renew)
@@ -126,7 +126,7 @@ def test_a_process_that_was_frozen_starts_its_watches_anew(watcher, clock):
     job, lease = claimed()
     rounds(watcher, clock, 2)
     assert rounds(watcher, clock, 1, every=600) == 0  # the whole machine slept: the owners could not beat either
-    transitions.renew(lease)
+    leases.renew(lease)
     assert rounds(watcher, clock, 4) == 0
     assert read(job).state == "running"
 

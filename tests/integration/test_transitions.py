@@ -14,10 +14,10 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from livejobs import broadcast, publishing, transitions
+from livejobs import broadcast, leases, publishing, transitions
+from livejobs.leases import Lease
 from livejobs.models import Job, JobEvent, JobLog
 from livejobs.states import RELEASE, State, StopReason
-from livejobs.transitions import Lease
 from tests.rows import DONE, ERROR, TASK, accepted, at_once, check_history, claimed, in_state, line, put, read, whole
 
 pytestmark = pytest.mark.django_db
@@ -160,47 +160,6 @@ def test_a_claim_whose_reply_was_lost_is_recognised():
 # ---------------------------------------------------------------- the owner's writes
 
 
-def test_a_renewal_raises_the_beat_only():
-    job, lease = claimed()
-    before = whole(job)
-    assert transitions.renew(lease) == transitions.Renewal(cancel_requested=False)
-    assert whole(job) == {**before, "beat": 1}
-
-
-def test_a_renewal_brings_the_news_of_a_cancel():
-    job, lease = claimed()
-    transitions.cancel(job.id)
-    assert transitions.renew(lease) == transitions.Renewal(cancel_requested=True)
-
-
-def test_later_progress_wins():
-    job, lease = claimed()
-    transitions.save_progress(lease, DONE)
-    transitions.save_progress(lease, {"tick": 6, "current": 2, "total": 4, "message": "late"})
-    row = read(job)
-    assert (row.tick, row.current, row.total, row.message, row.version) == (7, 3, 4, "nearly", 2)
-
-
-def test_log_lines_follow_one_another():
-    job, lease = claimed()
-    assert transitions.append_log(lease, [line(1), line(2)])
-    assert transitions.append_log(lease, [line(3)])
-    assert not transitions.append_log(lease, [line(5)])
-    assert list(JobLog.objects.filter(job=job).order_by("seq").values_list("seq", "attempt")) == [
-        (1, 1),
-        (2, 1),
-        (3, 1),
-    ]
-    assert read(job).log_seq == 3
-
-
-def test_a_batch_whose_reply_was_lost_is_recognised_and_stored_once():
-    job, lease = claimed()
-    assert transitions.append_log(lease, [line(1), line(2)])
-    assert transitions.append_log(lease, [line(1), line(2)])
-    assert JobLog.objects.filter(job=job).count() == 2
-
-
 def test_stopping_is_marked_once():
     job, lease = claimed()
     marked = transitions.mark_stopping(lease, StopReason.CANCEL)
@@ -258,9 +217,9 @@ FINISHES: dict[str, Callable[[Lease], Any]] = {
 EDGES = {"stopped": "stop"}  # of the finishes whose edge has another name
 WRITES: dict[str, Callable[[Lease], Any]] = {
     **FINISHES,
-    "renew": transitions.renew,
-    "save_progress": lambda lease: transitions.save_progress(lease, {**DONE, "tick": 99}),
-    "append_log": lambda lease: transitions.append_log(lease, [line(1)]) or None,
+    "renew": leases.renew,
+    "save_progress": lambda lease: leases.save_progress(lease, {**DONE, "tick": 99}),
+    "append_log": lambda lease: leases.append_log(lease, [line(1)]) or None,
     "mark_stopping": lambda lease: transitions.mark_stopping(lease, StopReason.CANCEL),
     "rescue": lambda lease: transitions.rescue(lease, 0),
 }
@@ -404,7 +363,7 @@ def test_a_job_that_must_never_run_twice_is_lost_at_once():
 
 def test_a_beat_since_the_look_forbids_the_rescue():
     job, lease = claimed()
-    transitions.renew(lease)
+    leases.renew(lease)
     assert transitions.rescue(lease, 0) is None
     assert read(job).state == "running"
     transitions.cancel(job.id)

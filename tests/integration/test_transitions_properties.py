@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from livejobs import broadcast, publishing, transitions
+from livejobs import broadcast, leases, publishing, transitions
+from livejobs.leases import Lease
 from livejobs.models import Job, JobEvent, JobLog
 from livejobs.states import FINISHED, WAITING, State, StopReason
-from livejobs.transitions import Lease
 from tests.rows import DONE, ERROR, TASK, accepted, at_once, check_history, claimed, line, put, read, whole
 
 S = State
@@ -98,8 +98,8 @@ class Life:
     def renew(self, who: int, number: int) -> None:
         lease, held = self.lease(who), self.job.holds(self.lease(who))
         self.job.beat += held
-        expected = transitions.Renewal(self.job.asked) if held else None
-        assert transitions.renew(lease) == expected
+        expected = leases.Renewal(self.job.asked) if held else None
+        assert leases.renew(lease) == expected
         self.job.check(read(self.job.job_id))
 
     def log(self, who: int, number: int) -> None:
@@ -107,7 +107,7 @@ class Life:
         first = self.job.seq + 1 + gap
         expected = self.job.holds(lease) and not gap
         self.job.seq += 2 * expected
-        assert transitions.append_log(lease, [line(first), line(first + 1)]) is expected
+        assert leases.append_log(lease, [line(first), line(first + 1)]) is expected
         self.job.check(read(self.job.job_id))
 
     def mark_stopping(self, who: int, number: int) -> None:
@@ -240,7 +240,7 @@ def write(number: int, job_id: int, lease: Lease, random: Random) -> Any:
         partial(transitions.expire, lease, DONE),
         partial(transitions.due, job_id),
         partial(transitions.rescue, lease, 0),
-        partial(transitions.renew, lease),
+        partial(leases.renew, lease),
         partial(transitions.mark_stopping, lease, StopReason.CANCEL),
         partial(transitions.cancel, job_id),
         partial(transitions.retry, job_id),

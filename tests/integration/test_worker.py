@@ -13,29 +13,17 @@ from django.conf import settings
 from livejobs import actions
 from livejobs.models import Job, JobLog
 from tests import jobs
-from tests.servers import Valkey
 from tests.waiting import wait_for
-from tests.workers import FAST, Worker, finished, maintaining, start, waiting
+from tests.workers import Worker, finished, start, waiting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 ROUNDS = 10  # of each of five ways: fifty in all
 
 
-@pytest.fixture(scope="module")
-def worker(valkey: Valkey, django_db_setup: None, django_db_blocker, tmp_path_factory) -> Iterator[Worker]:
-    started = Worker(tmp_path_factory.mktemp("worker") / "worker.log")
-    with django_db_blocker.unblock():
-        started.start()
-    yield started
-    started.stop()
-    assert not started.complaints(), "".join(started.complaints())
-
-
-@pytest.fixture
-def maintenance(worker: Worker, monkeypatch) -> Iterator[None]:
-    monkeypatch.setattr(settings, "LIVEJOBS", FAST)
-    with maintaining():
-        yield
+@pytest.fixture(scope="module", autouse=True)
+def _no_complaints(worker: Worker) -> Iterator[None]:
+    yield
+    assert not worker.complaints(), "".join(worker.complaints())
 
 
 def test_a_job_runs_and_its_result_progress_and_log_are_stored(worker: Worker) -> None:

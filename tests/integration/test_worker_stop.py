@@ -6,36 +6,18 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 
 from livejobs import actions
 from livejobs.models import Job, JobEvent, Presence
 from tests import jobs
 from tests.servers import Valkey
 from tests.waiting import wait_for
-from tests.workers import FAST, Worker, finished, log_of, maintaining, start, waiting
+from tests.workers import Worker, finished, log_of, start, waiting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(150)]
-
-
-@pytest.fixture(scope="module")
-def worker(valkey: Valkey, django_db_setup: None, django_db_blocker, tmp_path_factory) -> Iterator[Worker]:
-    started = Worker(tmp_path_factory.mktemp("worker") / "worker.log")
-    with django_db_blocker.unblock():
-        started.start()
-    yield started
-    started.stop()
-
-
-@pytest.fixture
-def maintenance(worker: Worker, monkeypatch) -> Iterator[None]:
-    monkeypatch.setattr(settings, "LIVEJOBS", FAST)
-    with maintaining():
-        yield
 
 
 def edges(job: Job) -> list[str]:

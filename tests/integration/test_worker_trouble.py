@@ -6,7 +6,6 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
 
-from livejobs import transitions
+from livejobs import leases, transitions
 from livejobs.models import Job, JobEvent
 from livejobs.publishing import Publisher
 from livejobs.states import State
@@ -23,28 +22,12 @@ from tests import jobs
 from tests.celery_app import app
 from tests.servers import Postgres, Valkey
 from tests.waiting import wait_for
-from tests.workers import FAST, Worker, finished, log_of, maintaining, start, waiting
+from tests.workers import Worker, finished, log_of, start, waiting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(150)]
 only_sqlite = pytest.mark.skipif(settings.DATABASE != "sqlite", reason="about SQLite")
 only_postgresql = pytest.mark.skipif(settings.DATABASE != "postgresql", reason="about PostgreSQL")
 LATE = ["waiting", *(f"late {number}" for number in range(20)), "last"]
-
-
-@pytest.fixture(scope="module")
-def worker(valkey: Valkey, django_db_setup: None, django_db_blocker, tmp_path_factory) -> Iterator[Worker]:
-    started = Worker(tmp_path_factory.mktemp("worker") / "worker.log")
-    with django_db_blocker.unblock():
-        started.start()
-    yield started
-    started.stop()
-
-
-@pytest.fixture
-def maintenance(worker: Worker, monkeypatch) -> Iterator[None]:
-    monkeypatch.setattr(settings, "LIVEJOBS", FAST)
-    with maintaining():
-        yield
 
 
 def said(worker: Worker, text: str) -> int:
@@ -127,7 +110,7 @@ def test_a_lost_lease_stops_the_job_and_it_writes_nothing(worker: Worker, task) 
     assert JobEvent.objects.filter(job=job).count() == events
     assert log_of(job) == lines
     assert finished(start(jobs.at_once)).state == "succeeded"
-    assert transitions.rescue(transitions.Lease(row.id, row.attempt, row.lease_owner), row.beat) is not None
+    assert transitions.rescue(leases.Lease(row.id, row.attempt, row.lease_owner), row.beat) is not None
     Job.objects.filter(id=job.id).update(cancel_requested_at=Now())
 
 

@@ -19,6 +19,10 @@ def ids() -> list[str | None]:
 
 def test_good_settings_pass():
     assert ids() == []
+    with override_settings(
+        LIVEJOBS={"KEEP_SECONDS": {"failed": 60, "succeeded": None}, "KEEP_BY_TASK": {"x": {"failed": 0}}}
+    ):
+        assert ids() == []
 
 
 @pytest.mark.parametrize(
@@ -32,6 +36,11 @@ def test_good_settings_pass():
         ({"LEASE_SECONDS": 14.0}, "livejobs.E008"),
         ({"WATCHDOG_SECONDS": 30.0}, "livejobs.E008"),
         ({"STOP_KILL_SECONDS": 2.0}, "livejobs.E009"),
+        ({"KEEP_SECONDS": 3600}, "livejobs.E010"),
+        ({"KEEP_SECONDS": {"done": 3600}}, "livejobs.E010"),
+        ({"KEEP_SECONDS": {"failed": "a week"}}, "livejobs.E010"),
+        ({"KEEP_BY_TASK": {"shop.export": 3600}}, "livejobs.E010"),
+        ({"KEEP_BY_TASK": 3600}, "livejobs.E010"),
     ],
 )
 def test_what_cannot_work_is_refused(given: Any, expected: str):
@@ -45,7 +54,15 @@ def test_a_layer_that_drops_messages_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("pool", "expected"), [("prefork", []), ("threads", []), ("solo", []), ("gevent", ["livejobs.E006"])]
+    ("pool", "expected"),
+    [
+        ("prefork", []),
+        ("processes", []),
+        ("threads", []),
+        ("celery.concurrency.thread:TaskPool", []),
+        ("solo", []),
+        ("gevent", ["livejobs.E006"]),
+    ],
 )
 def test_a_pool_that_cannot_run_live_jobs_is_refused(pool: str, expected: list[str], monkeypatch):
     monkeypatch.setitem(app.conf, "worker_pool", pool)

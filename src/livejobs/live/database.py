@@ -21,25 +21,27 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 HUNG_SECONDS: Final = 6.0  # without any query beginning or ending: the way to the database is gone
+LOOK_SECONDS: Final = 1.0
 THREADS: Final = 8  # also the most database connections this room uses in one process
 
 _lock = threading.Lock()
 _executor: ThreadPoolExecutor | None = None
 _opened: set[BaseDatabaseWrapper] = set()
+_watched: set[Watched] = set()  # one for each thread
+_here = threading.local()
 
 
 async def run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call a function that uses the ORM on one of our threads and return what it returns."""
-    watched = Watched(HUNG_SECONDS)
-    loop = asyncio.get_running_loop()
-    done = loop.run_in_executor(_threads(), partial(_call, watched, partial(function, *args, **kwargs)))
-    try:
-        while not (await asyncio.wait([done], timeout=HUNG_SECONDS / 2))[0]:
+    return await asyncio.get_running_loop().run_in_executor(_threads(), partial(_call, function, *args, **kwargs))
+
+
+async def cut_off_hung_calls() -> None:
+    """End the calls that hang, again and again; a task of the hub."""
+    while True:
+        for watched in tuple(_watched):
             watched.cut_off_hung_call()
-    except asyncio.CancelledError:
-        done.cancel()
-        raise
-    return done.result()
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def close() -> None:
@@ -49,6 +51,7 @@ def close() -> None:
         executor, _executor = _executor, None
     if executor is not None:
         executor.shutdown(wait=True)
+        _watched.clear()
     while _opened:
         connection = _opened.pop()
         connection.inc_thread_sharing()  # its own thread has ended
@@ -63,14 +66,24 @@ def _threads() -> ThreadPoolExecutor:
         return _executor
 
 
-def _call(watched: Watched, function: Callable[[], T]) -> T:
-    bound_connecting()
+def _call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    watched = _watched_here()
     _keep_usable()
     try:
         with watched.under_way():
-            return function()
+            return function(*args, **kwargs)
     finally:
         _keep_usable()
+
+
+def _watched_here() -> Watched:
+    """What watches this thread; made with its first call."""
+    found: Watched | None = getattr(_here, "watched", None)
+    if found is None:
+        bound_connecting()
+        found = _here.watched = Watched(HUNG_SECONDS)
+        _watched.add(found)
+    return found
 
 
 def _keep_usable() -> None:

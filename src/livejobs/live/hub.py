@@ -81,7 +81,7 @@ class Hub:
         """Serve a socket's session."""
         self._sockets.add(socket)
         if not self._tasks:
-            work = (self._link.run, self._heal_forever, self._follow_status)
+            work = (self._link.run, self._heal_forever, self._follow_status, database.cut_off_hung_calls)
             self._tasks = [asyncio.create_task(_unfailing(each), name=f"livejobs-{each.__name__}") for each in work]
         if self._said:
             socket.session.status(self._said)

@@ -62,7 +62,8 @@ class Dispatcher:
 
     def _probe(self) -> None:
         """Keep one probe under way in each queue that has rows waiting for long."""
-        old = Job.objects.using(conf.DATABASE).queued().filter(_waiting_for(conf.REPUBLISH_SECONDS))
+        before = Now() - timedelta(seconds=conf.REPUBLISH_SECONDS)
+        old = Job.objects.using(conf.DATABASE).queued().filter(published_at__lt=before)
         workers = None
         for queue in old.order_by().values_list("queue", flat=True).distinct():
             probe = probes.begin(queue)
@@ -100,10 +101,6 @@ class Dispatcher:
         if self._down:
             logger.warning("The broker answers again")
         self._down = False
-
-
-def _waiting_for(seconds: float) -> Q:
-    return Q(published_at__lt=Now() - timedelta(seconds=seconds))
 
 
 def _sent_before(probe: Probe) -> Q:

@@ -10,9 +10,9 @@ from typing import Final
 
 from livejobs import presence, transitions
 from livejobs.conf import conf
+from livejobs.leases import Lease
 from livejobs.maintenance.locks import short_lock_wait
 from livejobs.models import Job, Presence
-from livejobs.transitions import Lease
 
 logger = logging.getLogger("livejobs.maintenance")
 

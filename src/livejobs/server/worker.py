@@ -14,7 +14,7 @@ def queues() -> list[str]:
     from livejobs.conf import conf
     from livejobs.definitions import registry
 
-    return sorted({str(conf.QUEUE), *(job.queue for job in registry if job.queue)})
+    return sorted(registry.queues(conf.QUEUE))
 
 
 def arguments(environment: Environment) -> list[str]:

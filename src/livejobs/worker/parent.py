@@ -23,9 +23,9 @@ from django.db import connections
 from livejobs import broadcast, publishing, transitions
 from livejobs.conf import conf
 from livejobs.definitions import registry
+from livejobs.leases import Lease
 from livejobs.models import Job
 from livejobs.states import State
-from livejobs.transitions import Lease
 
 logger = logging.getLogger("livejobs.worker")
 
@@ -105,7 +105,7 @@ def check_pool(instance: Any, **_: Any) -> None:
     prepare()
     _worker = instance
     _pool = name = str(instance.pool_cls.__module__).rsplit(".", 1)[-1]
-    ours = {str(conf.QUEUE), *(job.queue for job in registry if job.queue)}
+    ours = registry.queues(conf.QUEUE)
     if name not in POOLS and ours & set(instance.app.amqp.queues.consume_from):
         raise SystemExit(
             f"Live jobs run in the prefork, threads and solo pools; this worker has {name} and serves"

@@ -56,7 +56,9 @@ def leads_a_group() -> bool:
 
 def end_group() -> None:
     """End this process and everything it started, at once."""
-    os.kill(os.getpid(), signal.SIGKILL) if not leads_a_group() else os.killpg(0, signal.SIGKILL)
+    if leads_a_group():
+        os.killpg(0, signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def end_started() -> None:

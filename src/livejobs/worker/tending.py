@@ -12,9 +12,9 @@ from typing import Any
 
 from livejobs import broadcast
 from livejobs.conf import conf
+from livejobs.leases import Renewal
 from livejobs.models import Job
 from livejobs.states import StopReason
-from livejobs.transitions import Renewal
 from livejobs.worker import interrupt, parent, processes
 from livejobs.worker.database import AWAY, AgentDatabase
 from livejobs.worker.outcome import Stopped

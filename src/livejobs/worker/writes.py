@@ -7,13 +7,13 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from livejobs import broadcast, transitions
+from livejobs import broadcast, leases, transitions
+from livejobs.leases import Lease, Line, Renewal
 from livejobs.models import Job
 from livejobs.protocol import LogLine, Progress
 from livejobs.public import iso, public_progress
 from livejobs.states import ErrorReason, StopReason
 from livejobs.texts import clean
-from livejobs.transitions import Lease, Line, Renewal
 from livejobs.worker.context import Attempt
 from livejobs.worker.database import AWAY
 from livejobs.worker.outcome import Failed, Outcome, Stopped, Succeeded, failure
@@ -60,12 +60,12 @@ class AttemptWrites:
     def save_progress(self) -> None:
         """Store the last sample."""
         progress = self._progress
-        transitions.save_progress(self.lease, progress)
+        leases.save_progress(self.lease, progress)
         self._saved_tick = progress["tick"]
 
     def renew(self) -> Renewal | None:
         """Raise the beat of the lease."""
-        return transitions.renew(self.lease)
+        return leases.renew(self.lease)
 
     def mark_stopping(self, reason: StopReason) -> None:
         """Show that the attempt is being stopped."""
@@ -77,7 +77,7 @@ class AttemptWrites:
             if not self._batch:
                 self._take_batch()
             batch = self._batch
-            if not transitions.append_log(self.lease, batch):
+            if not leases.append_log(self.lease, batch):
                 self.attempt.lines.clear()  # the lease is lost: a zombie writes nothing
                 self._batch = []
                 return
