@@ -1,15 +1,18 @@
 """The reducer of the wire, as design.md section 6 says it: the reference that the page's JobStore is held against.
 
 Three merges that know nothing of each other: a job's fields by version (at equal versions the untruncated one), its
-progress by (attempt, tick), its log by seq. What comes early is kept; what is gone stays gone.
+progress by (attempt, tick), its log by seq. What comes early is kept; what is gone stays gone. And what no watch covers
+is not shown, because nobody would tell when it changes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Final
 
+from livejobs.protocol import ErrorCode
 from livejobs.states import FINISHED, State
 
 NO_PROGRESS: Final = {"tick": 0, "current": None, "total": None, "message": ""}
@@ -21,31 +24,75 @@ class Known:
     at: tuple[int, int] = (-1, 0)
     progress: dict[str, Any] = field(default_factory=lambda: dict(NO_PROGRESS))
     log: dict[int, dict[str, Any]] = field(default_factory=dict)
+    epoch: int = 0
+
+
+@dataclass
+class Watched:
+    """One watch: until it is answered it covers all that it may come to show."""
+
+    ref: Any
+    job_id: int | None
+    before: float
+    from_id: float = 0
+    answered: bool = False
+
+    def covers(self, job_id: int) -> bool:
+        return job_id == self.job_id if self.job_id is not None else self.from_id <= job_id < self.before
 
 
 class Reducer:
-    """What one screen knows."""
+    """What one screen knows: of the messages of the server, and of the `watch` and `unwatch` frames it sends."""
 
     def __init__(self) -> None:
         self.jobs: dict[int, Known] = {}
         self.gone: set[int] = set()
+        self.watches: dict[Any, Watched] = {}
+        self._epoch = 0
+
+    @property
+    def answered(self) -> bool:
+        """Whether every watch was answered on this connection."""
+        return all(watched.answered for watched in self.watches.values())
 
     def apply(self, message: dict[str, Any]) -> None:
-        action = message["action"]
-        if action == "batch":
-            for each in message["messages"]:
-                self.apply(each)
-        elif action == "progress":
-            self._progress(message["job_id"], message["attempt"], message)
-        elif action == "log":
-            self._log(message["job_id"], message["lines"])
-        elif action == "gone":
-            self.gone.add(message["job_id"])
-            self.jobs.pop(message["job_id"], None)
-        else:
-            for job in [message["job"]] if "job" in message else message.get("jobs", []):
-                self._fields(job)
-                self._log(job["id"], message.get("log", []))
+        match message["action"]:
+            case "batch":
+                for part in message["messages"]:
+                    self.apply(part)
+            case "hello":
+                self._epoch += 1
+                for each in self.watches.values():
+                    each.answered, each.from_id = False, 0
+            case "watch":
+                before = (message.get("jobs") or {}).get("before") or inf
+                self.watches[message["id"]] = Watched(message.get("ref"), message.get("job_id"), before)
+            case "unwatch":
+                self.watches.pop(message["id"], None)
+            case "snapshot":  # one of an earlier command, too, tells of jobs: the server will not tell that again
+                for job in message["jobs"] if "jobs" in message else [message["job"]]:
+                    self._fields(job)
+                if "log" in message:
+                    self._log(message["job"]["id"], message["log"])
+                if watched := self._current(message):
+                    watched.answered = True
+                    if "jobs" in message:
+                        watched.from_id, watched.before = message["from_id"], message["before"] or inf
+                        self._forget(watched)
+            case "narrowed" if watched := self._current(message):
+                watched.from_id = message["from_id"]
+            case "error" if message.get("ref") is not None and message["code"] != ErrorCode.UNAVAILABLE:
+                self.watches = {key: each for key, each in self.watches.items() if each.ref != message["ref"]}
+            case "progress":
+                self._progress(message["job_id"], message["attempt"], message)
+            case "log":
+                self._log(message["job_id"], message["lines"])
+            case "gone":
+                self.gone.add(message["job_id"])
+                self.jobs.pop(message["job_id"], None)
+            case "job" | "ack" if "job" in message:
+                self._fields(message["job"])
+        self.jobs = {job_id: known for job_id, known in self.jobs.items() if self._covers(job_id)}
 
     def view(self) -> dict[str, Any]:
         """What is shown: every job with its progress and its log."""
@@ -59,13 +106,30 @@ class Reducer:
             if known.fields is not None
         }
 
+    def _current(self, message: dict[str, Any]) -> Watched | None:
+        """The watch of a message, unless it is of an earlier command with the same id."""
+        watched = self.watches.get(message["watch"])
+        return watched if watched is not None and watched.ref == message.get("ref") else None
+
+    def _covers(self, job_id: int) -> bool:
+        return any(watched.covers(job_id) for watched in self.watches.values())
+
+    def _forget(self, watched: Watched) -> None:
+        """What an earlier connection told and a fresh list should hold and does not is no more, or no longer ours."""
+        for job_id, known in list(self.jobs.items()):
+            if known.epoch < self._epoch and watched.covers(job_id):
+                del self.jobs[job_id]
+
     def _known(self, job_id: int) -> Known | None:
-        return None if job_id in self.gone else self.jobs.setdefault(job_id, Known())
+        if job_id in self.gone or not self._covers(job_id):
+            return None
+        return self.jobs.setdefault(job_id, Known(epoch=self._epoch))
 
     def _fields(self, job: dict[str, Any]) -> None:
         known = self._known(job["id"])
         if known is None:
             return
+        known.epoch = self._epoch
         if known.fields is None or _rank(job) > _rank(known.fields):
             known.fields = job
         self._progress(job["id"], job["attempt"], job["progress"])
@@ -83,9 +147,11 @@ class Reducer:
                 known.log.setdefault(line["seq"], line)
 
     def _shown(self, known: Known) -> dict[str, Any]:
+        """A running job shows its latest progress, a finished one that of its row; the others show none."""
         assert known.fields is not None
-        visible = known.fields["state"] in FINISHED | {State.RUNNING}
-        return known.progress if visible else dict(NO_PROGRESS)
+        if known.fields["state"] in FINISHED:
+            return dict(known.fields["progress"])
+        return known.progress if known.fields["state"] == State.RUNNING else dict(NO_PROGRESS)
 
 
 def _rank(job: dict[str, Any]) -> tuple[int, bool]:

@@ -58,6 +58,8 @@ class Client:
 
     def send(self, **frame: Any) -> None:
         """Send a frame."""
+        if frame.get("action") in ("watch", "unwatch"):
+            self.reducer.apply(frame)
         self.send_text(json.dumps(frame))
 
     def send_text(self, text: str) -> None:
@@ -136,7 +138,7 @@ class Client:
             frame = json.loads(message["text"])
             for each in frame["messages"] if frame["action"] == "batch" else [frame]:
                 self.seen.append(each)
-                if each["action"] in ("job", "snapshot", "progress", "log", "gone"):
+                if self.scope["subprotocols"]:
                     self.reducer.apply(each)
 
 

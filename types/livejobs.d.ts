@@ -71,6 +71,7 @@ interface Hello {
   user: { id: number; name: string } | null;
   rights: string[];
   retry_after: number;
+  retry_max?: number;
   tasks: Task[];
 }
 
@@ -97,6 +98,7 @@ interface Snapshot extends Pick<Hello, "server" | "user" | "rights" | "tasks"> {
   urls: { job: string; login: string | null };
   jobs: Job[];
   more: boolean;
+  running: number;
   timeline?: Step[];
   traceback?: boolean;
 }
@@ -113,6 +115,34 @@ interface WatchWhat {
   job_id?: number;
   log_after?: () => number;
 }
+
+/** What a store knows of one job. The three merges know nothing of each other: what comes early is kept. */
+interface Entry {
+  fields: Job | null;
+  progress: Progress & { attempt: number };
+  log: Map<number, LogLine>;
+  lines: LogLine[] | null;
+  view: Job | null;
+  epoch: number; // of the connection that told it last
+}
+
+/** What a store knows of one watch. Until it is answered it covers all that it may come to show. */
+interface Watch {
+  ref: unknown;
+  job: number | undefined;
+  from: number;
+  before: number;
+  answered: boolean;
+}
+
+/** One watch of a list: the ids from `from` (known once it is answered) to below `before`. */
+interface Piece {
+  id: string;
+  before: number;
+  from: number | undefined;
+}
+
+type Health = "connecting" | "reconnecting" | "catching_up" | "silent" | "delayed" | "live";
 
 interface Pending {
   text: string;

@@ -16,7 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 VERSION: Final = 1
 SUBPROTOCOL: Final = "livejobs.v1"
 LIST_DEFAULT: Final = 50  # rows in a snapshot when the client names no limit
-LIST_MAX: Final = 200
+LIST_MAX: Final = 200  # rows in one snapshot
+LIST_LIVE_MAX: Final = 1_000  # rows that one list keeps live, and that our page shows; the oldest are let go first
+WATCHES_MAX: Final = 50  # of one connection
 TRUNCATE_OVER: Final = 1024  # bytes of JSON: larger params and results are null in lists
 KEY_MAX: Final = 100  # characters of an idempotency key or a ref
 
@@ -109,8 +111,14 @@ class Unwatch(Command):
     id: WatchId
 
 
-AnyCommand = Start | Cancel | Retry | Watch | Unwatch
-COMMANDS: Final = frozenset({"start", "cancel", "retry", "watch", "unwatch"})
+class Ping(Command):
+    """Ask whether the connection lives; any answer says so."""
+
+    action: Literal["ping"]
+
+
+AnyCommand = Start | Cancel | Retry | Watch | Unwatch | Ping
+COMMANDS: Final = frozenset({"start", "cancel", "retry", "watch", "unwatch", "ping"})
 _command: TypeAdapter[AnyCommand] = TypeAdapter(Annotated[AnyCommand, Field(discriminator="action")])
 
 
@@ -194,6 +202,7 @@ class HelloMessage(TypedDict):
     user: dict[str, Any] | None
     rights: list[str]
     retry_after: float
+    retry_max: float
     tasks: list[TaskInfo]
 
 
@@ -221,15 +230,38 @@ class AckMessage(TypedDict):
 
 
 class SnapshotMessage(TypedDict):
-    """What a watch shows now: a list (`jobs`, `more`) or one job (`job`, `log`)."""
+    """What a watch shows now: a list (`jobs`, `more`) or one job (`job`, `log`).
+
+    A list is live in the range `from_id <= id < before`; `before` null is a range without an upper end.
+    """
 
     action: Literal["snapshot"]
     ref: NotRequired[Ref]
     watch: Ref
     jobs: NotRequired[list[PublicJob]]
     more: NotRequired[bool]
+    from_id: NotRequired[int]
+    before: NotRequired[int | None]
     job: NotRequired[PublicJob]
     log: NotRequired[list[LogLine]]
+
+
+class NarrowedMessage(TypedDict):
+    """A list has become too long: from now on it is live from `from_id` up only."""
+
+    action: Literal["narrowed"]
+    ref: NotRequired[Ref]
+    watch: Ref
+    from_id: int
+
+
+class CountMessage(TypedDict):
+    """How many jobs of a list's scope are running, by the database: those that the list does not show included."""
+
+    action: Literal["count"]
+    ref: NotRequired[Ref]
+    watch: Ref
+    running: int
 
 
 class JobMessage(TypedDict):
@@ -284,8 +316,8 @@ class ErrorMessage(TypedDict):
 
 
 ServerMessage = (
-    HelloMessage | StatusMessage | AckMessage | SnapshotMessage | JobMessage | ProgressMessage
-    | LogMessage | GoneMessage | BatchMessage | ErrorMessage
+    HelloMessage | StatusMessage | AckMessage | SnapshotMessage | NarrowedMessage | CountMessage | JobMessage
+    | ProgressMessage | LogMessage | GoneMessage | BatchMessage | ErrorMessage
 )  # fmt: skip
 
 

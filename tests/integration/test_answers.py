@@ -208,6 +208,7 @@ def test_newcomers_are_the_newest_above_an_id(monkeypatch):
     assert answers.newest_id() == jobs[-1].id
     expected = [(job.id, job.owner_key) for job in jobs]
     assert answers.newcomers(jobs[0].id) == expected[:0:-1]
-    monkeypatch.setattr(answers, "NEWCOMERS_MAX", 2)
+    monkeypatch.setattr(answers, "NEWCOMERS_AT_ONCE", 2)
     assert answers.newcomers(0) == expected[:1:-1]
+    assert answers.newcomers(0, jobs[2].id) == expected[1::-1]
     assert Job.objects.count() == 4

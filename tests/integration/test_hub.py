@@ -16,7 +16,7 @@ from django.db import OperationalError
 from livejobs import broadcast, leases, transitions
 from livejobs.broadcast import Event, gone_events, owner_group, progress_events
 from livejobs.leases import Lease
-from livejobs.live import answers, hub, outlook
+from livejobs.live import answers, hub, outlook, watches
 from livejobs.live.hub import Hub
 from livejobs.live.session import Session
 from livejobs.live.watches import Watching
@@ -288,29 +288,131 @@ async def test_an_emptied_valkey_changes_nothing(sockets, valkey):
     await shows(client, "queued", job)
 
 
-async def test_after_a_long_silence_everything_is_shown_afresh(sockets, valkey, monkeypatch):
+async def test_a_long_silence_is_healed_without_a_snapshot_that_nobody_asked_for(sockets, valkey, monkeypatch):
+    """It is healed while it lasts: rows are compared whether or not the layer is there."""
     monkeypatch.setattr(hub, "WINDOW_SECONDS", 0.3)
     client, tutorial = await sockets(await browser()), await sockets.tutorial(await browser())
     job, lease = await rows(claimed, **MINE, name="x")
     await client.watch()
     await client.watch("one", job_id=job.id)
     await client.status(live="up")
-    monkeypatch.setattr(Hub, "_heal", _nothing)
     valkey.stop()
     try:
         await client.status(live="delayed")
         await rows(transitions.succeed, lease, 1, DONE)
-        frozen = asyncio.get_running_loop().time() + 0.4
-        await await_for(lambda: asyncio.get_running_loop().time() > frozen)
+        new = await rows(accepted, **MINE)
+        await shows(client, "succeeded", job)
+        await shows(client, "queued", new)
+        await tutorial.until(lambda message: message["action"] == "completed")
     finally:
         valkey.start()
-    await await_for(lambda: len(client.of("snapshot")) == 4, PATIENCE, "fresh snapshots")
-    await shows(client, "succeeded", job)
-    await tutorial.until(lambda message: message["action"] == "completed")
+    await client.status(live="up")
+    await rows(transitions.cancel, new.id)
+    await shows(client, "cancelled", new)
+    assert len(client.of("snapshot")) == 2
+    assert client.reducer.answered
 
 
-async def _nothing(self: Hub) -> None:
-    self._heal_now.clear()
+# ---------------------------------------------------------------- long lists, and counts
+
+
+async def test_a_list_that_grows_too_long_is_narrowed_and_all_it_shows_is_true(sockets, monkeypatch):
+    monkeypatch.setattr(watches, "LIST_LIVE_MAX", 10)
+    client = await sockets(await browser())
+    await client.watch()
+    jobs = [await rows(accepted, **MINE) for _ in range(25)]
+    await await_for(lambda: str(jobs[-1].id) in client.view, PATIENCE)
+    for job in jobs:
+        await rows(transitions.cancel, job.id)
+    newest = {str(job.id) for job in jobs[-len(client.view) :]}
+    await await_for(lambda: {job["state"] for job in client.view.values()} == {"cancelled"}, PATIENCE)
+    assert 8 <= len(client.view) <= 10
+    assert client.view.keys() == newest
+    assert client.reducer.watches["list"].from_id == min(int(key) for key in newest)
+
+
+@pytest.mark.parametrize("at_once", [3, 10_000])
+async def test_many_newcomers_that_nobody_heard_of_are_found_the_newest_first(sockets, monkeypatch, at_once):
+    monkeypatch.setattr(watches, "LIST_LIVE_MAX", 5)
+    monkeypatch.setattr(answers, "NEWCOMERS_AT_ONCE", at_once)
+    drop(monkeypatch, lambda message: True)
+    client = await sockets(await browser())
+    await client.watch()
+    jobs = [await rows(accepted, **MINE) for _ in range(12)]
+    await await_for(lambda: str(jobs[-1].id) in client.view, PATIENCE)
+    await await_for(lambda: client.view.keys() <= {str(job.id) for job in jobs[-5:]}, PATIENCE)
+    shown = sorted(int(key) for key in client.view)
+    assert shown == [job.id for job in jobs][-len(shown) :]  # without a gap
+    assert client.reducer.watches["list"].from_id <= shown[0]
+
+
+async def test_events_that_come_in_a_flood_before_a_snapshot_are_not_missed(sockets, monkeypatch):
+    monkeypatch.setattr(watches, "EARLY_MAX", 1)
+    monkeypatch.setitem(settings.LIVEJOBS, "HEAL_SECONDS", 60.0)  # at once, not at the next round
+    client = await sockets(await browser())
+    await client.status(live="up")
+    jobs = [await rows(accepted, **MINE) for _ in range(6)]
+    read = answers._list
+    is_read, go_on = threading.Event(), threading.Event()
+
+    def slowly(*args: Any) -> Any:
+        found = read(*args)
+        is_read.set()
+        go_on.wait(PATIENCE)
+        return found
+
+    monkeypatch.setattr(answers, "_list", slowly)
+    watching = asyncio.create_task(client.watch())
+    await asyncio.to_thread(is_read.wait, PATIENCE)
+    for job in jobs:
+        await rows(transitions.cancel, job.id)
+    new = await rows(accepted, **MINE)
+    await await_for(lambda: any(each.overflowed for each in _watchings()), PATIENCE)
+    go_on.set()
+    await watching
+    for job in jobs:
+        await shows(client, "cancelled", job)
+    await shows(client, "queued", new)
+
+
+def _watchings() -> list[Watching]:
+    return [each for socket in Hub.here()._sockets for each in socket.session._watches.values()]
+
+
+async def test_what_runs_is_counted_by_the_database_whatever_is_shown(sockets, monkeypatch):
+    client = await sockets(await browser())
+    job, lease = await rows(claimed, **MINE)
+    await rows(claimed, owner_key="browser:somebody else")
+    for _ in range(3):
+        await rows(accepted, **MINE)
+    await client.watch(jobs={"scope": "mine", "limit": 1})
+    assert str(job.id) not in client.view
+
+    def says(running: int) -> bool:
+        said = client.of("count")
+        return bool(said) and said[-1]["running"] == running
+
+    await await_for(lambda: says(1), PATIENCE)
+    await rows(claimed, **MINE)
+    await await_for(lambda: says(2), PATIENCE)
+    drop(monkeypatch, lambda message: True)
+    await rows(transitions.succeed, lease, 1, DONE)
+    await await_for(lambda: says(1), 10)  # nobody heard of it: it is counted again all the same
+
+
+async def test_a_count_that_fails_is_tried_again(sockets, monkeypatch):
+    client = await sockets(await browser())
+    with monkeypatch.context() as broken:
+        tries: list[int] = []
+
+        def away(*args: object) -> None:
+            tries.append(1)
+            raise OperationalError("away")
+
+        broken.setattr(answers, "running", away)
+        await client.watch()
+        await await_for(lambda: tries, PATIENCE)
+    await await_for(lambda: client.of("count"), PATIENCE)
 
 
 # ---------------------------------------------------------------- the database comes and goes

@@ -32,8 +32,8 @@ class FakeWebSocket {
     this.onmessage({ data: JSON.stringify(message) });
   }
 
-  hello(retry_after = 1) {
-    this.says({ action: "hello", protocol: 1, server: "1", user: null, rights: [], retry_after, tasks: [] });
+  hello(retry_after = 1, more = {}) {
+    this.says({ action: "hello", protocol: 1, server: "1", user: null, rights: [], retry_after, tasks: [], ...more });
   }
 
   /** @param {number} code */
@@ -195,6 +195,59 @@ test("the delay doubles from hello's base up to 30 s, with full jitter", () => {
   assert.equal(half.retryAt - Date.now(), 1000);
 });
 
+test("hello may name a shorter longest delay", () => {
+  const socket = make();
+  last().hello(1, { retry_max: 3 });
+  for (let round = 0; round < 4; round++) {
+    last().drops();
+    mock.timers.tick(30_000);
+  }
+  last().drops();
+  assert.equal(socket.retryAt - Date.now(), 3000);
+});
+
+test("after five seconds of silence it asks whether the connection lives; without an answer it is dead", () => {
+  const socket = live();
+  mock.timers.tick(4000);
+  last().says({ action: "status" });
+  mock.timers.tick(4000);
+  assert.deepEqual(last().sent, [], "it was heard not long ago");
+  mock.timers.tick(2000);
+  assert.equal(last().sent.at(-1).action, "ping");
+  mock.timers.tick(10_000);
+  assert.equal(socket.state, "waiting");
+});
+
+test("what is asked to be watched is told, with its ref once it is sent", () => {
+  const socket = make();
+  /** @type {any[]} */ const asked = [];
+  socket.addEventListener("asked", (event) => asked.push(/** @type {CustomEvent} */ (event).detail));
+  socket.watch("one", { job_id: 3, log_after: () => 5 });
+  socket.watch("gone", { job_id: 4 });
+  socket.unwatch("gone");
+  socket.unwatch("never watched");
+  last().hello();
+  const [{ ref }] = last().sent;
+  socket.unwatch("one");
+  assert.deepEqual(asked.map(({ action, id, ref }) => [action, id, ref]), [
+    ["watch", "one", undefined], ["watch", "gone", undefined], ["unwatch", "gone", undefined], ["watch", "one", ref],
+    ["unwatch", "one", undefined],
+  ]);
+  assert.equal(asked[3].log_after, 5);
+});
+
+test("a watch that cannot be answered now is asked again, unless nobody wants it any more", async () => {
+  const socket = live();
+  socket.watch("a", { job_id: 1 });
+  socket.watch("b", { job_id: 2 });
+  const [a, b] = last().sent;
+  for (const { ref } of [a, b]) last().says({ action: "error", ref, code: "unavailable", message: "" });
+  await Promise.resolve().then(() => {});
+  socket.unwatch("b");
+  mock.timers.tick(2000);
+  assert.deepEqual(last().sent.slice(2).map(({ action, id }) => [action, id]), [["unwatch", "b"], ["watch", "a"]]);
+});
+
 test("a changed session reconnects at once, but not in a circle", () => {
   const socket = live();
   last().drops(CloseCode.SESSION_CHANGED);
@@ -222,7 +275,7 @@ test("waking up tries at once, and probes a connection that looks alive", async 
   const socket = live();
   socket.wake();
   const probe = last().sent[0];
-  assert.equal(probe.action, "unwatch");
+  assert.equal(probe.action, "ping");
   last().says({ action: "ack", ref: probe.ref });
   mock.timers.tick(5000);
   assert.equal(socket.state, "live");

@@ -3,13 +3,18 @@ import { readFileSync } from "node:fs";
 import test from "node:test";
 import { JobStore } from "../../src/livejobs/static/livejobs/store.js";
 
-/** @type {{name: string, events: any[], view: Record<string, any>}[]} */
-const vectors = JSON.parse(readFileSync(new URL("../vectors/reducer.json", import.meta.url), "utf8"));
+/** @param {string} name */
+const read = (name) => JSON.parse(readFileSync(new URL(`../vectors/${name}.json`, import.meta.url), "utf8"));
+/** @type {{name: string, events: any[], view: Record<string, any>}[]} */ const vectors = read("reducer");
+/** @type {{name: string, frames: any[], shown: Record<string, string>, answered: boolean}[]} */
+const conversations = read("conversations");
+
+const WATCHES = [{ action: "watch", id: "list", jobs: {} }, { action: "watch", id: "job", job_id: 1 }];
 
 /** @param {any[]} events */
 function viewOf(events) {
   const store = new JobStore();
-  events.forEach((event) => store.apply(event));
+  [...WATCHES, ...events].forEach((event) => store.apply(event));
   return Object.fromEntries(store.jobs().map((job) => [job.id, { ...job, log: store.log(job.id) }]));
 }
 
@@ -43,14 +48,30 @@ for (const { name, events, view } of vectors) {
   });
 }
 
+for (const { name, frames, shown, answered } of conversations) {
+  test(`conversation: ${name}`, () => {
+    const store = new JobStore();
+    frames.forEach((frame) => store.apply(frame));
+    assert.deepEqual(Object.fromEntries(store.jobs().map((job) => [job.id, job.state])), shown);
+    assert.equal(store.answered, answered);
+  });
+}
+
 /** @param {number} id @param {Partial<Job>} [more] */
 const job = (id, more = {}) => ({
   id, version: 1, state: "queued", attempt: 0, progress: { tick: 0, current: null, total: null, message: "" }, ...more,
 });
 
+/** A store that watches everything. @param {(flush: () => void) => void} [schedule] */
+function watching(schedule) {
+  const store = new JobStore(schedule);
+  store.apply(WATCHES[0]);
+  return store;
+}
+
 test("changes are told together, once for each schedule", () => {
   /** @type {(() => void)[]} */ const frames = [];
-  const store = new JobStore((flush) => frames.push(flush));
+  const store = watching((flush) => frames.push(flush));
   /** @type {number[][]} */ const told = [];
   store.addEventListener("change", (event) => told.push([.../** @type {CustomEvent} */ (event).detail.ids]));
   store.apply({ action: "job", job: job(1) });
@@ -64,28 +85,54 @@ test("changes are told together, once for each schedule", () => {
 });
 
 test("a job that changed nothing keeps its view, so that a row need not be rendered", () => {
-  const store = new JobStore();
+  const store = watching();
   store.apply({ action: "job", job: job(1) });
   const before = store.job(1);
   store.apply({ action: "job", job: job(1) });
   assert.equal(store.job(1), before);
 });
 
-test("after a reconnect a list drops what it no longer holds, within its range only", () => {
-  const store = new JobStore();
-  store.apply({ action: "snapshot", jobs: [1, 2, 3, 4, 5].map((id) => job(id)), more: false });
+test("what a store lets go of is told", async () => {
+  const store = watching();
+  store.apply({ action: "snapshot", watch: "list", jobs: [job(2), job(1)], more: false, from_id: 0 });
+  await Promise.resolve();
+  /** @type {number[][]} */ const told = [];
+  store.addEventListener("change", (event) => told.push([.../** @type {CustomEvent} */ (event).detail.ids]));
+  store.apply({ action: "narrowed", watch: "list", from_id: 2 });
+  await Promise.resolve();
+  assert.deepEqual(told, [[1]]);
+  assert.equal(store.job(1), undefined);
+});
+
+test("a watch that is not answered may be expected to cover less", () => {
+  const store = watching();
+  store.apply({ action: "snapshot", watch: "list", jobs: [job(3), job(2), job(1)], more: false, from_id: 0 });
+  store.expect("list", 2);
+  assert.equal(store.jobs().length, 3, "it is answered: only the server narrows it");
   store.apply({ action: "hello" });
-  store.apply({ action: "job", job: job(6) }); // it overtook the list
-  store.apply({ action: "snapshot", jobs: [job(5), job(3)], more: true });
-  assert.deepEqual(store.jobs().map(({ id }) => id), [6, 5, 3, 2, 1]);
-  store.apply({ action: "snapshot", jobs: [job(2)], more: false }, 3);
-  assert.deepEqual(store.jobs().map(({ id }) => id), [6, 5, 3, 2]);
-  store.apply({ action: "job", job: job(1) });
-  assert.equal(store.jobs().length, 5, "only gone is for ever");
+  store.expect("list", 2);
+  assert.deepEqual(store.jobs().map(({ id }) => id), [3, 2]);
+  store.expect("nothing of the kind", 9);
+});
+
+test("it follows a connection: what is asked of it, and what it says", () => {
+  const [store, socket] = [new JobStore(), new EventTarget()];
+  store.follow(socket);
+  socket.dispatchEvent(new CustomEvent("asked", { detail: { ...WATCHES[0], ref: "1" } }));
+  assert.equal(store.answered, false);
+  socket.dispatchEvent(new CustomEvent("message", { detail: { action: "job", job: job(1) } }));
+  assert.equal(store.jobs().length, 1);
+});
+
+test("only so many ids are remembered as gone", () => {
+  const store = watching();
+  for (let id = 1; id <= 1001; id++) store.apply({ action: "gone", job_id: id });
+  assert.ok(!store.gone(1));
+  assert.ok(store.gone(1001));
 });
 
 test("gone is told, and for ever", () => {
-  const store = new JobStore();
+  const store = watching();
   store.apply({ action: "job", job: job(1) });
   store.apply({ action: "gone", job_id: 1 });
   store.apply({ action: "job", job: job(1, { version: 9 }) });

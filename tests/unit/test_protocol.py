@@ -18,6 +18,7 @@ from livejobs.protocol import (
     CloseCode,
     ErrorCode,
     FrameError,
+    Ping,
     Retry,
     Start,
     Unwatch,
@@ -157,6 +158,7 @@ def test_any_mixture_of_known_members_is_a_command_or_a_frame_error(frame):
          Watch.model_validate({"action": "watch", "id": "l", "jobs": {"scope": "mine", "limit": 50}})),
         ({"action": "watch", "id": 0, "job_id": 3, "log_after": 9}, Watch(action="watch", id=0, job_id=3, log_after=9)),
         ({"action": "unwatch", "id": "l"}, Unwatch(action="unwatch", id="l")),
+        ({"action": "ping", "ref": 1}, Ping(action="ping", ref=1)),
     ],
 )  # fmt: skip
 def test_every_command_is_read(frame, command):
@@ -172,7 +174,7 @@ def test_an_unknown_action_says_which_there_are(action):
     error = refused({"action": action, "ref": 5})
 
     assert error.code is ErrorCode.UNKNOWN_ACTION
-    assert error.message == "Unknown action; this server knows cancel, retry, start, unwatch, watch."
+    assert error.message == "Unknown action; this server knows cancel, ping, retry, start, unwatch, watch."
     assert error.ref == 5
 
 
@@ -288,7 +290,15 @@ def javascript_constants() -> dict[str, object]:
 
 
 def test_the_javascript_constants_are_ours():
-    names = ["VERSION", "SUBPROTOCOL", "LIST_DEFAULT", "LIST_MAX", "TRUNCATE_OVER", "KEY_MAX"]
+    names = [
+        "VERSION",
+        "SUBPROTOCOL",
+        "LIST_DEFAULT",
+        "LIST_MAX",
+        "LIST_LIVE_MAX",
+        "TRUNCATE_OVER",
+        "KEY_MAX",
+    ]
     assert javascript_constants() == {name: getattr(protocol, name) for name in names} | {
         "COMMANDS": sorted(protocol.COMMANDS),
         "FINISHED": sorted(states.FINISHED),

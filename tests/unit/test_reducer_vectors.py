@@ -12,12 +12,20 @@ from hypothesis import strategies as st
 
 from tests.reducer import Reducer
 
-VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parent.parent / "vectors/reducer.json").read_text())
+FOLDER = Path(__file__).parent.parent / "vectors"
+VECTORS: list[dict[str, Any]] = json.loads((FOLDER / "reducer.json").read_text())
+CONVERSATIONS: list[dict[str, Any]] = json.loads((FOLDER / "conversations.json").read_text())
+
+
+WATCHES: list[dict[str, Any]] = [
+    {"action": "watch", "id": "list", "jobs": {}},
+    {"action": "watch", "id": "job", "job_id": 1},
+]
 
 
 def view_of(events: list[dict[str, Any]]) -> dict[str, Any]:
     reducer = Reducer()
-    for event in events:
+    for event in [*WATCHES, *events]:
         reducer.apply(event)
     return reducer.view()
 
@@ -25,6 +33,15 @@ def view_of(events: list[dict[str, Any]]) -> dict[str, Any]:
 @pytest.mark.parametrize("vector", VECTORS, ids=[vector["name"] for vector in VECTORS])
 def test_vector(vector):
     assert view_of(vector["events"]) == vector["view"]
+
+
+@pytest.mark.parametrize("vector", CONVERSATIONS, ids=[vector["name"] for vector in CONVERSATIONS])
+def test_what_no_watch_covers_is_not_shown(vector):
+    reducer = Reducer()
+    for frame in vector["frames"]:
+        reducer.apply(frame)
+    assert {key: job["state"] for key, job in reducer.view().items()} == vector["shown"]
+    assert reducer.answered == vector["answered"]
 
 
 @given(st.data())

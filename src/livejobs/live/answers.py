@@ -31,18 +31,31 @@ from livejobs.live.requests import (
     ReadLog,
     Recheck,
     Request,
+    Scope,
     Snapshot,
     StartNamed,
 )
-from livejobs.models import Job, JobLog
+from livejobs.models import Job, JobLog, JobQuerySet
 from livejobs.policy import Person, get_policy
-from livejobs.protocol import VERSION, Cancel, HelloMessage, LogLine, Retry, Start, Unwatch, Watch, encode
+from livejobs.protocol import (
+    VERSION,
+    Cancel,
+    HelloMessage,
+    ListScope,
+    LogLine,
+    Ping,
+    Retry,
+    Start,
+    Unwatch,
+    Watch,
+    encode,
+)
 from livejobs.public import public_job, public_log_line, public_progress
 
 LOG_LINES: Final = 500  # of one read
 LOG_CHARACTERS: Final = 128 * 1024  # of the lines of one read; a single line may be longer
 COMPARED_AT_ONCE: Final = 500  # ids in one query
-NEWCOMERS_MAX: Final = 10_000  # of the newest rows, those looked at for what a list misses
+NEWCOMERS_AT_ONCE: Final = 10_000  # of the newest rows, those looked at together for what a list misses
 
 
 def answer_to(door: Door, request: Request) -> Answer:
@@ -55,7 +68,7 @@ def answer_to(door: Door, request: Request) -> Answer:
     match request:
         case Greet():
             return Hello(_hello(person))
-        case Recheck() | Unwatch():
+        case Recheck() | Unwatch() | Ping():
             return Nothing()
         case Start():
             job = actions.start_as(person, request.task, request.params, name=request.name, key=request.key)
@@ -67,7 +80,7 @@ def answer_to(door: Door, request: Request) -> Answer:
         case Retry():
             return Done(public_job(actions.retry_as(person, request.job_id)))
         case Watch():
-            return Groups(_groups(person, request))
+            return _groups(person, request)
         case Snapshot(watch):
             return _one_job(person, watch) if watch.job_id is not None else _list(person, watch)
 
@@ -81,6 +94,7 @@ def _hello(person: Person) -> HelloMessage:
         "user": {"id": person.user.pk, "name": person.user.get_username()} if person.user else None,
         "rights": policy.rights(person),
         "retry_after": float(conf.RETRY_AFTER_SECONDS),
+        "retry_max": float(conf.RETRY_MAX_SECONDS),
         "tasks": [
             {"name": task.name, "title": task.title, "doc": task.doc, "schema": task.schema}
             for task in policy.tasks(person)
@@ -102,19 +116,24 @@ def _full_name(person: Person, last_part: str) -> str:
     return found[0] if found else last_part
 
 
-def _groups(person: Person, watch: Watch) -> tuple[str, ...]:
+def _groups(person: Person, watch: Watch) -> Groups:
     policy = get_policy()
-    if watch.job_id is None:
-        return policy.groups(person, watch.jobs.scope if watch.jobs else "mine")
+    if watch.jobs is not None:
+        return Groups(policy.groups(person, watch.jobs.scope), _scope(person, watch.jobs))
+    assert watch.job_id is not None
     if not policy.visible(person).filter(id=watch.job_id).exists():
         raise NotFoundError
-    return (job_group(watch.job_id),)
+    return Groups((job_group(watch.job_id),))
+
+
+def _scope(person: Person, jobs: ListScope) -> JobQuerySet:
+    policy = get_policy()
+    return policy.visible(person) if jobs.scope == "all" else policy.mine(person)
 
 
 def _list(person: Person, watch: Watch) -> Jobs:
-    policy = get_policy()
     assert watch.jobs is not None
-    rows = policy.visible(person) if watch.jobs.scope == "all" else policy.mine(person)
+    rows = _scope(person, watch.jobs)
     if watch.jobs.before is not None:
         rows = rows.filter(id__lt=watch.jobs.before)
     recently = Now() - timedelta(seconds=conf.TUTORIAL_REPLAY_SECONDS)
@@ -187,7 +206,18 @@ def newest_id() -> int:
     return Job.objects.using(conf.DATABASE).aggregate(highest=Max("id"))["highest"] or 0
 
 
-def newcomers(above: int) -> list[tuple[int, str]]:
-    """The newest (id, owner key) with ids above one that was seen, newest first."""
+def newcomers(above: int, below: int | None = None) -> list[tuple[int, str]]:
+    """The newest (id, owner key) between two ids, newest first, NEWCOMERS_AT_ONCE at most.
+
+    :param above: an id that was seen before.
+    :param below: the lowest id of the part before this one.
+    """
     rows: Any = Job.objects.using(conf.DATABASE).filter(id__gt=above).newest()
-    return list(rows.values_list("id", "owner_key")[:NEWCOMERS_MAX])
+    if below is not None:
+        rows = rows.filter(id__lt=below)
+    return list(rows.values_list("id", "owner_key")[:NEWCOMERS_AT_ONCE])
+
+
+def running(scopes: Sequence[Scope]) -> list[int]:
+    """How many jobs of each of these scopes are running."""
+    return [scope.running().count() for scope in scopes]

@@ -50,7 +50,6 @@ class JobConsumer:
         self._room = asyncio.Event()
         self._turn = asyncio.Lock()
         self._reading: asyncio.Task[None] | None = None
-        self._refreshing: asyncio.Task[None] | None = None
         limits = Limits(conf.MAX_FRAME_BYTES, conf.MAX_NESTING)
         self.session = dialect(self._hub, limits, self._wake.set)
 
@@ -79,7 +78,7 @@ class JobConsumer:
         except OSError:
             pass  # the client went away in the middle of a frame
         finally:
-            ending = [task for task in (*beside, self._reading, self._refreshing) if task is not None]
+            ending = [task for task in (*beside, self._reading) if task is not None]
             for task in ending:
                 task.cancel()
             await self._hub.exit(self)
@@ -140,11 +139,6 @@ class JobConsumer:
         while True:
             await asyncio.sleep(conf.SESSION_SECONDS)
             await self._execute([Recheck()])
-
-    def refresh(self) -> None:
-        """Send fresh snapshots of everything that is looked at."""
-        if self._refreshing is None or self._refreshing.done():
-            self._refreshing = asyncio.create_task(self._execute(self.session.refresh()))
 
     # ------------------------------------------------------------ out
 

@@ -20,10 +20,12 @@ from livejobs import presence
 from livejobs.broadcast import job_group
 from livejobs.conf import conf
 from livejobs.live import answers, database, outlook
+from livejobs.live.counts import Counts
 from livejobs.live.event import Event, list_groups, read_event
 from livejobs.live.layer import LayerLink, being_cancelled
 from livejobs.live.ledger import Ledger, Level
 from livejobs.live.logs import Chunk, RecentLines
+from livejobs.live.requests import Scope
 from livejobs.live.session import Seen, Session
 from livejobs.protocol import QueueStatus, StatusMessage, encode
 
@@ -33,7 +35,8 @@ HEAL_PAUSE_SECONDS: Final = 0.25  # between two rounds of healing, however many 
 STATUS_SECONDS: Final = 2.0
 STUMBLE_SECONDS: Final = 1.0  # before a task of the hub that failed begins again
 WINDOW_SECONDS: Final = 60.0  # rows commit out of order: a new one is looked for this far back
-IN_FLIGHT: Final = 1_000  # ids below the highest that may not have been committed when this process began to look
+IN_FLIGHT: Final = 10_000  # ids below the highest that may not have been committed when this process began to look
+COUNT_LOOK_SECONDS: Final = 0.1  # between two looks at what is to be counted
 REMADE_AT_ONCE: Final = 50  # events made again from rows at a time; each may hold a result of 1 MiB
 JOB_GROUP_PREFIX: Final = job_group(0)[:-1]
 
@@ -42,9 +45,6 @@ class Socket(Protocol):
     """What the hub needs of the shell around a session."""
 
     session: Session
-
-    def refresh(self) -> None:
-        """Send fresh snapshots of everything that is looked at."""
 
 
 class Hub:
@@ -66,11 +66,11 @@ class Hub:
         self._sockets: set[Socket] = set()
         self._groups: dict[str, set[Session]] = {}
         self._ledger = Ledger()
+        self._counts = Counts()
         self._link = LayerLink(self._heard, self._joined, self._suspect_all, self._live_changed)
         self._tasks: list[asyncio.Task[None]] = []
         self._heal_now = asyncio.Event()
         self._lists_due_at = 0.0
-        self._delayed_since: float | None = time.monotonic()
         self._marks: deque[tuple[float, int]] = deque()  # (when, the highest id there was then)
         self._queues: dict[str, QueueStatus] | None = None
         self._said = ""
@@ -81,7 +81,8 @@ class Hub:
         """Serve a socket's session."""
         self._sockets.add(socket)
         if not self._tasks:
-            work = (self._link.run, self._heal_forever, self._follow_status, database.cut_off_hung_calls)
+            work = [self._link.run, self._heal_forever, self._count_forever, self._follow_status]
+            work.append(database.cut_off_hung_calls)
             self._tasks = [asyncio.create_task(_unfailing(each), name=f"livejobs-{each.__name__}") for each in work]
         if self._said:
             socket.session.status(self._said)
@@ -124,6 +125,19 @@ class Hub:
         """Stop doing so for one session."""
         self._ledger.release(job_ids)
 
+    def doubt(self, session: Session) -> None:
+        """Compare all that a session shows with the rows, and look for what it lacks, now."""
+        self._ledger.suspect(session.watched)
+        self._look_again()
+
+    def count(self, session: Session, groups: tuple[str, ...], jobs: Scope) -> None:
+        """Tell a session how many jobs of a scope are running."""
+        self._counts.want(session, groups, jobs, time.monotonic())
+
+    def stop_counting(self, session: Session, groups: tuple[str, ...]) -> None:
+        """Stop doing so for one list of the session."""
+        self._counts.unwant(session, groups)
+
     # ------------------------------------------------------------ what the layer brings
 
     def _heard(self, message: Mapping[str, Any]) -> None:
@@ -136,6 +150,8 @@ class Hub:
 
     def _deliver(self, event: Event) -> None:
         self._ledger.hear(event, time.monotonic())
+        if event.kind in ("job", "gone"):
+            self._counts.hear(event.group)
         for session in tuple(self._groups.get(event.group, ())):
             try:
                 taken = session.offer(event)
@@ -151,23 +167,18 @@ class Hub:
         """From now on nothing of this group is missed; what came before may have been."""
         for session in self._groups.get(group, ()):
             self._ledger.suspect(session.watched)
-        self._lists_due_at = 0.0
-        self._heal_now.set()
+        self._look_again()
 
     def _suspect_all(self) -> None:
         self._ledger.suspect()
+        self._look_again()
+
+    def _look_again(self) -> None:
+        self._counts.suspect()
         self._lists_due_at = 0.0
         self._heal_now.set()
 
     def _live_changed(self) -> None:
-        now = time.monotonic()
-        if not self._link.live:
-            self._delayed_since = now
-        elif self._delayed_since is not None:
-            if now - self._delayed_since > WINDOW_SECONDS:
-                for socket in self._sockets:
-                    socket.refresh()
-            self._delayed_since = None
         self._say_status()
 
     # ------------------------------------------------------------ healing
@@ -226,10 +237,15 @@ class Hub:
             self._ledger.compared(level, time.monotonic())
 
     async def _heal_lists(self, now: float) -> None:
-        """Find rows that a list ought to show and nobody told us of."""
-        if any(not group.startswith(JOB_GROUP_PREFIX) for group in self._groups):
-            above = await self._seen_before(now)
-            await self._deliver_again(self._missed(await database.run(answers.newcomers, above)))
+        """Find rows that a list ought to show and nobody told us of; the newest first, as lists have room for them."""
+        if all(group.startswith(JOB_GROUP_PREFIX) for group in self._groups):
+            return
+        above, below = await self._seen_before(now), None
+        while found := await database.run(answers.newcomers, above, below):
+            await self._deliver_again(self._missed(found))
+            if len(found) < answers.NEWCOMERS_AT_ONCE:
+                return
+            below = found[-1][0]
 
     async def _seen_before(self, now: float) -> int:
         """The highest id seen a window ago. Marks are made by rounds that worked, so trouble only widens the window."""
@@ -269,6 +285,24 @@ class Hub:
     def _tell_log(self, level: Level) -> None:
         """A hint without lines: each session reads them by its own cursor."""
         self._deliver(Event("log", level.job_id, level.owner_key, level.log_seq, "", group=job_group(level.job_id)))
+
+    # ------------------------------------------------------------ counts
+
+    async def _count_forever(self) -> None:
+        while True:
+            await asyncio.sleep(COUNT_LOOK_SECONDS)
+            due = self._counts.due(time.monotonic())
+            if not due:
+                continue
+            try:
+                found = await database.run(answers.running, [jobs for _, jobs in due])
+            except Exception as error:
+                logger.debug("The running jobs are counted again: %s", error)
+                self._counts.suspect()
+                await asyncio.sleep(STUMBLE_SECONDS)
+            else:
+                for (groups, _), running in zip(due, found, strict=True):
+                    self._counts.took(groups, running)
 
     # ------------------------------------------------------------ status
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from livejobs.live.logs import LogCursors, RecentLines
-from livejobs.protocol import batch
+from livejobs.protocol import Ref, batch
 
 FRAME_CHARACTERS: Final = 128 * 1024  # a batch is closed when it is this long; one message may be longer
 NOTHING: Final = -1  # lower than every rank
@@ -31,6 +31,7 @@ class Mailbox:
         self._answers: deque[str] = deque()
         self.unread = 0  # characters of the answers that wait; a client that does not read them is not read either
         self._status: str | None = None
+        self._notes: dict[tuple[str, Ref], str] = {}  # of watches, by (action, watch): the latest wins
         self._gone: deque[str] = deque()
         self._jobs: dict[int, tuple[int, str]] = {}  # the latest state of each job, with its rank
         self._progress: dict[int, tuple[int, str]] = {}
@@ -84,6 +85,16 @@ class Mailbox:
         self._status = text
         self._wake()
 
+    def note(self, action: str, watch_id: Ref, text: str) -> None:
+        """Add what is to be known of a watch (`narrowed`, `count`); it is read before the jobs that follow from it."""
+        self._notes[action, watch_id] = text
+        self._wake()
+
+    def forget_notes(self, watch_id: Ref) -> None:
+        """Drop what waits to be said of a watch that is no more."""
+        for key in [key for key in self._notes if key[1] == watch_id]:
+            del self._notes[key]
+
     def job(self, job_id: int, rank: int, text: str) -> None:
         """Add a job's state; the highest rank wins."""
         told = self._told.get(job_id, NOTHING)
@@ -120,6 +131,10 @@ class Mailbox:
         self._gone.append(text)
         self._wake()
 
+    def holds(self, job_id: int) -> bool:
+        """Whether a job's state waits to be written."""
+        return job_id in self._jobs
+
     def forget(self, job_id: int) -> None:
         """Drop what waits for a job that this session no longer looks at."""
         for kept in (self._jobs, self._progress, self._told, self._told_progress):
@@ -151,6 +166,8 @@ class Mailbox:
         if self._status is not None:
             status, self._status = self._status, None
             return status
+        if self._notes:
+            return self._notes.pop(next(iter(self._notes)))
         if self._gone:
             return self._gone.popleft()
         return (

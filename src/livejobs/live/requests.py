@@ -6,7 +6,7 @@ A client's commands are requests too; these are the others.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Protocol
 
 from livejobs.live.logs import Chunk
 from livejobs.protocol import AnyCommand, HelloMessage, LogLine, PublicJob, Watch
@@ -49,11 +49,19 @@ class Hello:
     message: HelloMessage
 
 
+class Scope(Protocol):
+    """The jobs that a list would show if it had no end; a lazy QuerySet, which only the hub's questions read."""
+
+    def running(self) -> Any:
+        """Those of them that hold a lease."""
+
+
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """The answer to a watch: allowed, and these channel-layer groups carry its events."""
+    """The answer to a watch: allowed, and these channel-layer groups carry its events; of a list, its scope too."""
 
     groups: tuple[str, ...]
+    jobs: Scope | None = None
 
 
 @dataclass(frozen=True, slots=True)

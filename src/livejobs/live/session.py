@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from livejobs.errors import LivejobsError, NotFoundError
+from livejobs.errors import LivejobsError
 from livejobs.live.event import Event, job_rank, progress_rank
 from livejobs.live.logs import RecentLines
 from livejobs.live.mailbox import Mailbox
@@ -28,15 +28,20 @@ from livejobs.live.requests import (
     ReadLog,
     Recheck,
     Request,
+    Scope,
     Snapshot,
 )
-from livejobs.live.watches import WATCHES_MAX, Watching
+from livejobs.live.watches import Watching
 from livejobs.protocol import (
+    WATCHES_MAX,
     AnyCommand,
     Cancel,
     CloseCode,
+    CountMessage,
     ErrorCode,
     FrameError,
+    NarrowedMessage,
+    Ping,
     PublicJob,
     Ref,
     Retry,
@@ -88,6 +93,15 @@ class Switchboard(Protocol):
     def release(self, job_ids: Iterable[int]) -> None:
         """Stop doing so for one session."""
 
+    def doubt(self, session: Session) -> None:
+        """Compare all that the session shows with the rows now: something may have been missed."""
+
+    def count(self, session: Session, groups: tuple[str, ...], jobs: Scope) -> None:
+        """Tell the session, by `counted`, how many jobs of a list's scope are running: now, and when that changes."""
+
+    def stop_counting(self, session: Session, groups: tuple[str, ...]) -> None:
+        """Stop doing so for one list of the session."""
+
 
 class Session:
     """The dialect `livejobs.v1`."""
@@ -101,6 +115,7 @@ class Session:
         self._watches: dict[Ref, Watching] = {}
         self._joined: Counter[str] = Counter()
         self._ids: dict[int, int] = {}  # jobs looked at, and by how many watches
+        self._running: dict[tuple[str, ...], int] = {}  # how many jobs run, by the groups of a list
         self._greeted = False
         self._status: str | None = None
         self.closing: CloseCode | None = None  # set when the shell is to close the socket
@@ -118,6 +133,9 @@ class Session:
             command = parse(decode(text, max_bytes=self._limits.frame_bytes, max_depth=self._limits.nesting))
         except FrameError as error:
             self.say_error(error.code, error.message, error.ref, error.fields)
+            return []
+        if isinstance(command, Ping):
+            self._acknowledge(command, None)
             return []
         if isinstance(command, Start):
             self.mailbox.expect()
@@ -148,11 +166,12 @@ class Session:
             case Unwatch(), _:
                 self._remove(request.id)
                 self._acknowledge(request, None)
-            case Watch(), Groups(groups):
-                return self._begin(request, groups)
+            case Watch(), Groups(groups, jobs):
+                return self._begin(request, groups, jobs)
             case Snapshot(watch), Jobs() | OneJob():
                 watching = self._current(watch)
-                return self._show(watching, answer) if watching is not None else []
+                if watching is not None:
+                    self._show(watching, answer)
         return []
 
     def failed(self, request: Request, error: LivejobsError) -> None:
@@ -162,7 +181,7 @@ class Session:
         if isinstance(request, Greet | Recheck):
             return
         if isinstance(request, Snapshot):
-            if not self._is_awaited(request, error):
+            if self._current(request.watch) is None:
                 return
             self._remove(request.watch.id)
         ref = getattr(request.watch if isinstance(request, Snapshot) else request, "ref", None)
@@ -193,6 +212,8 @@ class Session:
         """The socket is closed: look at nothing."""
         self._switchboard.leave(self, list(self._joined))
         self._switchboard.release(list(self._ids))
+        for watching in self._watches.values():
+            self._stop_counting(watching)
         self._watches.clear()
         self._joined.clear()
         self._ids.clear()
@@ -206,43 +227,38 @@ class Session:
 
     def missing(self, job_ids: set[int], group: str) -> set[int]:
         """Those of the jobs of a list group that a list of this session ought to show and does not."""
-        unseen = job_ids - self._ids.keys()
-        return {
-            job_id
-            for watching in self._watches.values()
-            if not watching.pending and watching.command.job_id is None and group in watching.groups
-            for job_id in watching.within(unseen)
-        }
+        found: set[int] = set()
+        for watching in self._watches.values():
+            if not watching.pending and watching.command.job_id is None and group in watching.groups:
+                lacking, dropped = watching.lacking(job_ids)
+                self._let_go(watching, dropped)
+                found |= lacking
+        return found
 
-    def refresh(self) -> list[Request]:
-        """Ask for fresh snapshots of everything: too much may have been lost."""
-        return [Snapshot(watching.command) for watching in self._watches.values() if not watching.pending]
+    def counted(self, groups: tuple[str, ...], running: int) -> None:
+        """Hear how many jobs of the scope with these groups are running."""
+        self._running[groups] = running
+        for watching in self._watches.values():
+            if watching.groups == groups and watching.command.job_id is None and not watching.pending:
+                self._say_count(watching)
 
     def offer(self, event: Event) -> bool:
         """Take an event of a joined group; say whether its job is looked at from now on."""
         job_id = event.job_id
-        if job_id in self._ids:
+        known = job_id in self._ids
+        if known:
             self._accept(event)
             if event.kind == "gone":
                 self._forget(job_id)
-            elif event.kind == "log":
-                self._keep_early(event)  # a list shows the job, and its log is only now being asked for
-            return False
         taken = False
-        for watching in self._watches.values():
-            if watching.pending:
-                if watching.covers(job_id, event.groups):
-                    watching.keep(event)
-            else:
+        for watching in self._watches.values():  # of a job that one watch shows, the others may not have heard yet
+            if not watching.pending:
                 taken |= self._admit(watching, event)
-        if taken:
-            self._accept(event)
-        return taken
-
-    def _keep_early(self, event: Event) -> None:
-        for watching in self._watches.values():
-            if watching.pending and watching.covers(event.job_id, event.groups):
+            elif watching.covers(job_id, event.groups):
                 watching.keep(event)
+        if taken and not known:
+            self._accept(event)
+        return taken and not known
 
     def abandon(self) -> None:
         """Give this connection up after a defect; its client comes back into a snapshot."""
@@ -268,7 +284,7 @@ class Session:
 
     # ------------------------------------------------------------ watches
 
-    def _begin(self, watch: Watch, groups: tuple[str, ...]) -> list[Request]:
+    def _begin(self, watch: Watch, groups: tuple[str, ...], jobs: Scope | None) -> list[Request]:
         self._remove(watch.id)  # a client that comes back to an id means the new watch
         if len(self._watches) >= WATCHES_MAX:
             self.say_error(ErrorCode.TOO_LARGE, f"One connection may have {WATCHES_MAX} watches.", watch.ref)
@@ -277,6 +293,8 @@ class Session:
         fresh = [group for group in groups if not self._joined[group]]
         self._joined.update(groups)
         self._switchboard.join(self, fresh)
+        if jobs is not None:
+            self._switchboard.count(self, groups, jobs)
         return [Snapshot(watch)]
 
     def _current(self, watch: Watch) -> Watching | None:
@@ -284,30 +302,24 @@ class Session:
         watching = self._watches.get(watch.id)
         return watching if watching is not None and watching.command is watch else None
 
-    def _is_awaited(self, request: Snapshot, error: LivejobsError) -> bool:
-        """Say whether the client waits for this snapshot; without one it did not ask for, it is sent away."""
-        watching = self._current(request.watch)
-        if watching is None or watching.pending:
-            return watching is not None
-        if not isinstance(error, NotFoundError):  # that a job is gone is said by the hub
-            self.closing = CloseCode.RESTART
-        return False
-
-    def _show(self, watching: Watching, answer: Jobs | OneJob) -> list[Request]:
+    def _show(self, watching: Watching, answer: Jobs | OneJob) -> None:
         if isinstance(answer, OneJob):
             self._show_job(watching, answer)
-        elif watching.overflowed:
-            watching.begin_anew()
-            return [Snapshot(watching.command)]
         else:
             self._show_list(watching, answer)
-        return []
+        if watching.overflowed:
+            self._switchboard.doubt(self)
 
     def _show_list(self, watching: Watching, answer: Jobs) -> None:
+        early = watching.settle((job["id"] for job in answer.jobs), more=answer.more)
         message = self._snapshot(watching.command)
         message["jobs"], message["more"] = answer.jobs, answer.more
+        message["from_id"] = watching.from_id
+        message["before"] = watching.command.jobs.before if watching.command.jobs else None
         self._say(encode(message))
-        self._settle(watching, answer.jobs, more=answer.more)
+        self._follow(watching, answer.jobs, early)
+        if watching.groups in self._running:
+            self._say_count(watching)
 
     def _show_job(self, watching: Watching, answer: OneJob) -> None:
         message = self._snapshot(watching.command)
@@ -315,24 +327,20 @@ class Session:
         self._say(encode(message))
         last = answer.lines[-1]["seq"] if answer.lines else watching.command.log_after
         self.mailbox.logs.follow(answer.job["id"], last, answer.job["log_seq"])
-        self._settle(watching, [answer.job], more=False)
+        self._follow(watching, [answer.job], watching.settle([answer.job["id"]], more=False))
 
-    def _settle(self, watching: Watching, jobs: list[PublicJob], *, more: bool) -> None:
-        before = set(watching.ids)
-        early = watching.settle((job["id"] for job in jobs), more=more)
+    def _follow(self, watching: Watching, jobs: list[PublicJob], early: list[Event]) -> None:
+        """Keep what a snapshot showed equal to the rows, beginning with what came before it."""
         for job in jobs:
             job_id = job["id"]
             rank = job_rank(job["version"], whole=not job.get("truncated", False))
             progress = progress_rank(job["attempt"], job["progress"]["tick"])
             self.mailbox.told(job_id, rank, progress)
             first = job_id not in self._ids
-            self._ids[job_id] = self._ids.get(job_id, 0) + (job_id not in before)
+            self._ids[job_id] = self._ids.get(job_id, 0) + 1
             if first:
                 self._switchboard.hold(Seen(job_id, rank, progress, job["log_seq"], job["state"] in FINISHED))
-        self._drop(before - watching.ids)
         for event in early:
-            if event.job_id in self._ids:
-                self._admit(watching, event)  # another watch knows it already
             if self.offer(event):
                 self._switchboard.hold(Seen(event.job_id, -1, -1, 0, finished=False))
 
@@ -341,6 +349,8 @@ class Session:
         if watching is None:
             return
         self._drop(watching.ids)
+        self._stop_counting(watching)
+        self.mailbox.forget_notes(watch_id)
         if watching.command.job_id is not None and not any(
             other.command.job_id == watching.command.job_id for other in self._watches.values()
         ):
@@ -362,8 +372,18 @@ class Session:
         admitted = job_id in watching.ids
         if admitted:
             self._ids[job_id] = self._ids.get(job_id, 0) + 1
-        self._drop(other for other in dropped if other != job_id)
+        self._let_go(watching, dropped - {job_id})
         return admitted
+
+    def _let_go(self, watching: Watching, dropped: set[int]) -> None:
+        """Look no longer at what a list let go, and say that it did."""
+        if watching.take_narrowed():
+            self._say_narrowed(watching, dropped)
+        self._drop(dropped)
+
+    def _stop_counting(self, watching: Watching) -> None:
+        if watching.command.job_id is None:
+            self._switchboard.stop_counting(self, watching.groups)
 
     def _drop(self, job_ids: Iterable[int]) -> None:
         """One watch less looks at these jobs."""
@@ -402,6 +422,23 @@ class Session:
         if watch.ref is not None:
             message["ref"] = watch.ref
         return message
+
+    def _say_narrowed(self, watching: Watching, dropped: set[int]) -> None:
+        message: NarrowedMessage = {
+            "action": "narrowed",
+            "watch": watching.command.id,
+            "from_id": watching.from_id,
+        }
+        self._note(watching, message)
+
+    def _say_count(self, watching: Watching) -> None:
+        running = self._running[watching.groups]
+        self._note(watching, {"action": "count", "watch": watching.command.id, "running": running})
+
+    def _note(self, watching: Watching, message: NarrowedMessage | CountMessage) -> None:
+        if watching.command.ref is not None:
+            message["ref"] = watching.command.ref
+        self.mailbox.note(message["action"], watching.command.id, encode(message))
 
     def _say(self, text: str) -> None:
         self.mailbox.answer(text)

@@ -11,7 +11,18 @@ from livejobs.live.event import Event, job_rank
 from livejobs.live.requests import TUTORIAL_LIST, Answer, Done, Jobs, Recheck, Request, StartNamed
 from livejobs.live.session import Limits, Session, Switchboard
 from livejobs.live.watches import Watching
-from livejobs.protocol import CloseCode, ErrorCode, FrameError, ListScope, PublicJob, Ref, Watch, decode, encode
+from livejobs.protocol import (
+    LIST_LIVE_MAX,
+    CloseCode,
+    ErrorCode,
+    FrameError,
+    ListScope,
+    PublicJob,
+    Ref,
+    Watch,
+    decode,
+    encode,
+)
 from livejobs.states import State
 
 PREFIX: Final = "start_"
@@ -74,12 +85,22 @@ class TutorialSession(Session):
         self._say(encode({"action": "error", "message": message}))
 
     def _show_list(self, watching: Watching, answer: Jobs) -> None:
+        early = watching.settle((job["id"] for job in answer.jobs), more=answer.more)
         for job in reversed(answer.jobs):
-            if job["id"] in answer.just_finished or job["id"] in self._ids:  # followed already: a fresh snapshot
+            if job["id"] in answer.just_finished:
                 self._announce(job)
             elif job["state"] in FINISHED_WORDS:
                 self._announced[job["id"]] = job["version"]
-        self._settle(watching, answer.jobs, more=answer.more)
+        self._follow(watching, answer.jobs, early)
+
+    def _say_narrowed(self, watching: Watching, dropped: set[int]) -> None:
+        """Its page knows no lists; what matters to it is that a `completed` will not come."""
+        if any(job_id not in self._announced or self.mailbox.holds(job_id) for job_id in dropped):
+            text = f"Only the newest {LIST_LIVE_MAX:,} jobs are followed: of older ones no completion is sent here."
+            self.say_error(ErrorCode.TOO_LARGE, text, None)
+
+    def _say_count(self, watching: Watching) -> None:
+        """The tutorial's page counts nothing."""
 
     def _accept(self, event: Event) -> None:
         if event.kind == "job" and event.rank >> 1 > self._announced.get(event.job_id, 0):

@@ -36,6 +36,7 @@ class Snapshot(TypedDict):
     urls: dict[str, str | None]
     jobs: list[PublicJob]
     more: bool
+    running: int
 
 
 def now() -> int:
@@ -43,11 +44,14 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def snapshot(person: Person, jobs: Sequence[Job], *, more: bool = False, truncate: bool = True) -> Snapshot:
+def snapshot(
+    person: Person, jobs: Sequence[Job], *, more: bool = False, running: int = 0, truncate: bool = True
+) -> Snapshot:
     """Build the snapshot of a page.
 
     :param jobs: what the page shows, newest first.
     :param more: whether older jobs exist.
+    :param running: how many of this person's jobs are running, shown or not.
     :param truncate: for lists; a job's own page carries its params and result whole.
     """
     policy = get_policy()
@@ -67,13 +71,15 @@ def snapshot(person: Person, jobs: Sequence[Job], *, more: bool = False, truncat
         "urls": {"job": reverse("livejobs:job", args=[0]), "login": _login_url()},
         "jobs": [public_job(job, truncate=truncate) for job in jobs],
         "more": more,
+        "running": running,
     }
 
 
-def newest(person: Person, limit: int = LIST_DEFAULT) -> tuple[list[Job], bool]:
-    """The newest own jobs, and whether there are older ones."""
-    found = list(get_policy().mine(person).select_related("owner").newest()[: limit + 1])
-    return found[:limit], len(found) > limit
+def newest(person: Person, limit: int = LIST_DEFAULT) -> Snapshot:
+    """The snapshot of the list: the newest own jobs."""
+    mine = get_policy().mine(person)
+    found = list(mine.select_related("owner").newest()[: limit + 1])
+    return snapshot(person, found[:limit], more=len(found) > limit, running=mine.running().count())
 
 
 def _login_url() -> str | None:

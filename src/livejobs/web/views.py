@@ -25,11 +25,7 @@ from livejobs.web.words import words
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """The runner and the list of one's newest jobs. `?task=<name>` chooses a task."""
-    person = _person(request)
-    jobs, more = newest(person)
-    data = snapshot(person, jobs, more=more)
-    running = sum(job["state"] == State.RUNNING for job in data["jobs"])
-    return _page(request, "livejobs/index.html", data, running=running)
+    return _page(request, "livejobs/index.html", newest(_person(request)))
 
 
 @require_safe

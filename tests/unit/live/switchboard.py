@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, cast
 
 from livejobs.broadcast import ALL_GROUP, job_events, job_group, owner_group, progress_events
 from livejobs.live.event import Event, read_event
 from livejobs.live.logs import RecentLines
-from livejobs.live.requests import Done, Groups, Hello, Jobs, OneJob, Request, Snapshot
+from livejobs.live.requests import Done, Groups, Hello, Jobs, OneJob, Request, Scope, Snapshot
 from livejobs.live.session import Limits, Seen, Session
 from livejobs.models import Job
 from livejobs.protocol import HelloMessage, LogLine, PublicJob, Watch, encode
@@ -18,6 +19,7 @@ from livejobs.public import public_job
 ME = "browser:me"
 MINE = owner_group(ME)
 LIMITS = Limits(frame_bytes=4096, nesting=20)
+SCOPE = cast("Scope", object())  # which only the hub reads
 HELLO = Hello(cast("HelloMessage", {"action": "hello", "rights": []}))
 
 
@@ -28,6 +30,8 @@ class FakeSwitchboard:
         self.recent = RecentLines()
         self.joined: set[str] = set()
         self.held: dict[int, list[Seen]] = {}
+        self.counted: Counter[tuple[str, ...]] = Counter()
+        self.doubted = 0
         self.woken = 0
 
     def join(self, session: Session, groups: Iterable[str]) -> None:
@@ -47,6 +51,16 @@ class FakeSwitchboard:
     def release(self, job_ids: Iterable[int]) -> None:
         for job_id in job_ids:
             assert self.held.pop(job_id)
+
+    def doubt(self, session: Session) -> None:
+        self.doubted += 1
+
+    def count(self, session: Session, groups: tuple[str, ...], jobs: Scope) -> None:
+        self.counted[groups] += 1
+
+    def stop_counting(self, session: Session, groups: tuple[str, ...]) -> None:
+        assert self.counted[groups] > 0
+        self.counted -= Counter([groups])
 
     def wake(self) -> None:
         self.woken += 1
@@ -118,11 +132,13 @@ def watch_list(session: Session, jobs: Iterable[PublicJob] = (), *, id: Any = "l
     return snapshot
 
 
-def begin_list(session: Session, *, id: Any = "list", scope: str = "mine", **what: Any) -> Snapshot:
+def begin_list(
+    session: Session, *, id: Any = "list", ref: Any = None, scope: str = "mine", **what: Any
+) -> Snapshot:  # fmt: skip
     """Watch a list; its snapshot is not read yet."""
-    (watch,) = send(session, action="watch", id=id, jobs={"scope": scope, **what})
+    (watch,) = send(session, action="watch", id=id, ref=ref, jobs={"scope": scope, **what})
     assert isinstance(watch, Watch)
-    (snapshot,) = session.answered(watch, Groups((MINE,) if scope == "mine" else (ALL_GROUP,)))
+    (snapshot,) = session.answered(watch, Groups((MINE,) if scope == "mine" else (ALL_GROUP,), SCOPE))
     assert isinstance(snapshot, Snapshot)
     return snapshot
 

@@ -15,11 +15,12 @@ from livejobs.live import watches
 from livejobs.live.logs import Chunk
 from livejobs.live.requests import Done, Greet, Groups, Jobs, Nothing, OneJob, ReadLog, Recheck
 from livejobs.live.session import Session
-from livejobs.protocol import Cancel, CloseCode, Retry, Start, Unwatch, Watch
+from livejobs.protocol import WATCHES_MAX, Cancel, CloseCode, Retry, Start, Unwatch, Watch
 from tests.unit.live.switchboard import (
     HELLO,
     LIMITS,
     MINE,
+    SCOPE,
     FakeSwitchboard,
     begin_list,
     frames,
@@ -194,16 +195,17 @@ def test_what_comes_while_a_snapshot_is_read_follows_it(session, board):
     assert set(session.watched) == set(board.held) == {2}
 
 
-def test_a_snapshot_is_read_again_when_too_much_came_before_it(session, board, monkeypatch):
+def test_when_too_much_comes_before_a_snapshot_it_is_compared_with_the_rows(session, board, monkeypatch):
+    """It is not read once more: in a steady stream that would never end."""
     monkeypatch.setattr(watches, "EARLY_MAX", 1)
     snapshot = begin_list(session)
     board.offer(session, job_event(1))
     board.offer(session, job_event(2))
-    assert session.answered(snapshot, Jobs([], more=False)) == [snapshot]
-    assert frames(session) == []
-    board.offer(session, job_event(3))  # a steady stream must not ask for yet another
-    assert session.answered(snapshot, Jobs([public(2), public(1)], more=False)) == []
-    assert actions(session) == ["snapshot", "job"]
+    assert session.answered(snapshot, Jobs([public(1)], more=False)) == []
+    assert actions(session) == ["snapshot"]
+    assert board.doubted == 1
+    watch_list(session, id="another")
+    assert board.doubted == 1
 
 
 def test_a_job_of_two_watches_is_held_once_and_until_the_last_looks_away(session, board):
@@ -236,6 +238,18 @@ def test_a_job_known_by_one_list_joins_another_that_was_being_read(session, boar
     assert set(session.watched) == set(board.held) == {7}
 
 
+def test_a_list_takes_in_a_job_that_was_looked_at_alone_before_the_list_heard_of_it(session, board):
+    """Else nobody would tell of it any more once it is not looked at alone, and the list would show it all the same."""
+    watch_list(session)
+    watch_job(session, public(7))
+    assert session.missing({7}, MINE) == {7}
+    assert not board.offer(session, job_event(7, 2, "running"))  # it is held already
+    (unwatch,) = send(session, action="unwatch", id="job")
+    session.answered(unwatch, Nothing())
+    assert set(session.watched) == set(board.held) == {7}
+    assert session.missing({7}, MINE) == set()
+
+
 def test_looking_away_from_what_was_never_looked_at_is_fine(session):
     (unwatch,) = send(session, action="unwatch", id="none", ref=3)
     session.answered(unwatch, Nothing())
@@ -250,7 +264,7 @@ def test_a_watch_with_the_same_id_takes_the_place_of_the_first(session, board):
 
 
 def test_one_connection_may_have_so_many_watches(session, board):
-    for number in range(watches.WATCHES_MAX):
+    for number in range(WATCHES_MAX):
         watch_list(session, id=number)
     frames(session)
     (watch,) = send(session, action="watch", id="one more", jobs={"scope": "mine"}, ref=1)
@@ -262,7 +276,7 @@ def test_one_connection_may_have_so_many_watches(session, board):
 
 
 def test_a_long_list_drops_its_oldest_and_counts_right(session, board, monkeypatch):
-    monkeypatch.setattr(watches, "LIST_JOBS_MAX", 10)
+    monkeypatch.setattr(watches, "LIST_LIVE_MAX", 10)
     watch_list(session)
     for number in range(100, 150):
         board.offer(session, job_event(number))
@@ -272,7 +286,7 @@ def test_a_long_list_drops_its_oldest_and_counts_right(session, board, monkeypat
 
 
 def test_an_old_job_that_comes_late_to_a_full_list_is_not_held(session, board, monkeypatch):
-    monkeypatch.setattr(watches, "LIST_JOBS_MAX", 10)
+    monkeypatch.setattr(watches, "LIST_LIVE_MAX", 10)
     watch_list(session)
     for number in range(100, 110):
         board.offer(session, job_event(number))
@@ -295,80 +309,90 @@ def test_a_watch_that_was_refused_is_an_error(session):
     assert [(each["code"], each["ref"]) for each in frames(session)] == [("not_found", "r")]
 
 
-# ---------------------------------------------------------------- fresh snapshots
+# ---------------------------------------------------------------- the range of a list, and how many run
 
 
-def test_a_refresh_asks_for_what_is_looked_at(session):
-    watch_list(session, [public(1)])
-    begin_list(session, id="pending")
-    (fresh,) = session.refresh()
+def test_a_snapshot_says_which_range_it_covers(session):
+    watch_list(session, [public(9), public(5)], more=True)
+    watch_list(session, [public(4)], id="older", before=5)
+    first, second = frames(session)
+    assert (first["from_id"], first["before"]) == (5, None)
+    assert (second["from_id"], second["before"]) == (0, 5)
+
+
+def test_a_narrowed_list_says_so_before_the_job_for_which_it_was(session, board, monkeypatch):
+    monkeypatch.setattr(watches, "LIST_LIVE_MAX", 3)
+    watch_list(session, [public(3), public(2), public(1)], ref="r")
     frames(session)
-    session.answered(fresh, Jobs([public(2, 4), public(1, 3)], more=False))
-    (frame,) = frames(session)
-    assert [job["version"] for job in frame["jobs"]] == [4, 3]
-    assert set(session.watched) == {1, 2}
+    board.offer(session, job_event(2, 2, "running"))
+    board.offer(session, job_event(1, 2, "running"))
+    board.offer(session, job_event(4))
+    first, *others = frames(session)
+    assert first == {"action": "narrowed", "watch": "list", "ref": "r", "from_id": 2}
+    assert sorted(each["job"]["id"] for each in others) == [2, 4]  # of what was let go nothing more is said
+    board.offer(session, job_event(1, 3, "succeeded"))
+    assert frames(session) == []
 
 
-def test_what_joins_while_a_fresh_snapshot_is_read_stays(session, board):
-    watch_list(session, [public(1)])
-    (fresh,) = session.refresh()
-    board.offer(session, job_event(5))
+def test_of_two_narrowings_the_last_is_said(session, board, monkeypatch):
+    monkeypatch.setattr(watches, "LIST_LIVE_MAX", 2)
+    watch_list(session, [public(2), public(1)])
     frames(session)
-    session.answered(fresh, Jobs([public(1)], more=False))
-    assert set(session.watched) == set(board.held) == {1, 5}
-    board.offer(session, job_event(5, 2, "running"))
-    assert actions(session) == ["snapshot", "job"]
+    for number in (3, 4):
+        board.offer(session, job_event(number))
+    assert [each["from_id"] for each in frames(session) if each["action"] == "narrowed"] == [3]
 
 
-def test_what_leaves_with_a_fresh_snapshot_is_released(session, board):
-    watch_list(session, [public(2), public(1)], more=True)
-    (fresh,) = session.refresh()
-    session.answered(fresh, Jobs([public(9), public(8)], more=True))
-    assert set(session.watched) == set(board.held) == {8, 9}
+def test_what_was_to_be_said_of_a_watch_is_not_said_of_the_next_one_with_its_id(session, board, monkeypatch):
+    monkeypatch.setattr(watches, "LIST_LIVE_MAX", 2)
+    watch_list(session, [public(2), public(1)])
+    board.offer(session, job_event(3))
+    watch_list(session, [public(3), public(2), public(1)])
+    assert actions(session) == ["snapshot", "snapshot"]
 
 
-def test_a_fresh_snapshot_of_a_watch_that_ended_meanwhile_is_nobodys(session, board):
+def test_more_newcomers_than_a_list_keeps_narrow_it_first(session, board, monkeypatch):
+    monkeypatch.setattr(watches, "LIST_LIVE_MAX", 2)
     watch_list(session, [public(1)])
+    frames(session)
+    assert session.missing({2, 3, 4, 5}, MINE) == {4, 5}
+    assert set(session.watched) == set(board.held) == set()
+    assert frames(session) == [{"action": "narrowed", "watch": "list", "from_id": 4}]
+    assert session.missing({2, 3}, MINE) == set()
+
+
+def test_a_list_is_told_how_many_jobs_run(session, board):
+    snapshot = begin_list(session, ref="r")
+    assert board.counted == {(MINE,): 1}
+    session.counted((MINE,), 7)
+    assert frames(session) == []  # its snapshot comes first
+    session.answered(snapshot, Jobs([], more=False))
+    assert frames(session)[1] == {"action": "count", "watch": "list", "ref": "r", "running": 7}
+    session.counted((MINE,), 8)
+    session.counted((MINE,), 9)
+    session.counted((ALL_GROUP,), 1)
+    assert [frame["running"] for frame in frames(session)] == [9]
     watch_job(session, public(1))
-    fresh = session.refresh()
-    for name in ("list", "job"):
-        (unwatch,) = send(session, action="unwatch", id=name)
-        session.answered(unwatch, Nothing())
+    session.closed()
+    assert board.counted == {}
+
+
+def test_a_ping_is_answered(session):
+    assert send(session, action="ping", ref="p") == []
+    assert frames(session) == [{"action": "ack", "ref": "p"}]
+
+
+def test_a_snapshot_of_a_watch_that_ended_meanwhile_is_nobodys(session, board):
+    (one, two) = begin_list(session), begin_list(session, id="two")
+    (unwatch,) = send(session, action="unwatch", id="list")
+    session.answered(unwatch, Nothing())
+    watch_job(session, public(9), id="two")
     frames(session)
-    assert session.answered(fresh[0], Jobs([public(1)], more=False)) == []
-    assert session.answered(fresh[1], OneJob(public(1), [])) == []
-    session.failed(fresh[0], UnavailableError())
+    assert session.answered(one, Jobs([public(1)], more=False)) == []
+    assert session.answered(two, Jobs([public(1)], more=False)) == []
+    session.failed(one, UnavailableError())
     assert frames(session) == []
-    assert (session.closing, board.held) == (None, {})
-
-
-def test_a_fresh_snapshot_does_not_go_to_another_watch_of_that_id(session):
-    watch_list(session, [public(1)], id="x")
-    (fresh,) = session.refresh()
-    watch_job(session, public(9), id="x")
-    frames(session)
-    session.answered(fresh, Jobs([public(1)], more=False))
-    assert frames(session) == []
-    assert set(session.watched) == {9}
-
-
-def test_a_fresh_snapshot_that_fails_sends_the_client_away_to_come_back(session):
-    watch_list(session, [public(1)])
-    (fresh,) = session.refresh()
-    frames(session)
-    session.failed(fresh, UnavailableError())
-    assert session.closing == CloseCode.RESTART
-    assert frames(session) == []
-
-
-def test_a_job_that_went_before_its_fresh_snapshot_is_left_to_the_hub(session):
-    watch_job(session, public(1))
-    (fresh,) = session.refresh()
-    frames(session)
-    session.failed(fresh, NotFoundError())
-    assert session.closing is None
-    session.offer(gone_event(1))
-    assert actions(session) == ["gone"]
+    assert (session.closing, set(board.held)) == (None, {9})
 
 
 # ---------------------------------------------------------------- one job and its log
@@ -478,7 +502,7 @@ def test_a_list_misses_what_it_covers_and_does_not_show(session):
 
 def test_random_conversations_keep_the_books(board, monkeypatch):
     """Whatever is watched, left, refreshed, lost and dropped: what is held is what is looked at."""
-    monkeypatch.setattr(watches, "LIST_JOBS_MAX", 8)
+    monkeypatch.setattr(watches, "LIST_LIVE_MAX", 8)
     monkeypatch.setattr(sessions, "WATCHES_MAX", 4)
     dice = random.Random(4711)
     for _ in range(60):
@@ -493,7 +517,8 @@ def test_random_conversations_keep_the_books(board, monkeypatch):
                     (command,) = send(session, action="watch", id=dice.randint(0, 5), **watch)
                     assert isinstance(command, Watch)
                     group = MINE if command.job_id is None else job_group(number)
-                    waiting += session.answered(command, Groups((group,)))
+                    scope = SCOPE if command.job_id is None else None
+                    waiting += session.answered(command, Groups((group,), scope))
                 case 1 if waiting:
                     snapshot = waiting.pop(dice.randrange(len(waiting)))
                     if snapshot.watch.job_id is not None:
@@ -505,7 +530,7 @@ def test_random_conversations_keep_the_books(board, monkeypatch):
                 case 2:
                     session.answered(send(session, action="unwatch", id=dice.randint(0, 5))[0], Nothing())
                 case 3:
-                    waiting += session.refresh()
+                    session.missing({number, number + 1}, MINE)
                 case 4:
                     board.offer(session, gone_event(number))
                 case _:
@@ -514,7 +539,7 @@ def test_random_conversations_keep_the_books(board, monkeypatch):
             if dice.random() < 0.3:
                 frames(session)
         session.closed()
-        assert (board.joined, board.held) == (set(), {})
+        assert (board.joined, board.held, board.counted) == (set(), {}, {})
 
 
 def test_a_line_that_comes_while_a_jobs_snapshot_is_read_is_not_lost_though_a_list_shows_the_job(session, board):

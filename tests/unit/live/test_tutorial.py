@@ -129,17 +129,6 @@ def test_a_client_that_comes_back_gets_completed_again_and_never_started(session
     assert frames(session) == [said("failed", 3, "runs")]
 
 
-def test_a_fresh_snapshot_says_what_was_missed_and_nothing_twice(session, board):
-    opened(session, [public(1, 2, "running", name="a"), public(0, 3, "succeeded", name="old")])
-    (fresh,) = session.refresh()
-    missed = [public(2, 3, "failed", name="b"), public(1, 3, "succeeded", name="a"), public(0, 3, "succeeded")]
-    session.answered(fresh, Jobs(missed, False, frozenset({1, 2})))
-    assert frames(session) == [said("completed", 1, "a"), said("failed", 2, "b")]
-    (fresh,) = session.refresh()
-    session.answered(fresh, Jobs(missed, False, frozenset({1, 2})))
-    assert frames(session) == []
-
-
 def test_a_job_that_is_retried_finishes_again(session, board):
     opened(session)
     board.offer(session, job_event(1, 3, "failed", name="a"))
@@ -214,7 +203,7 @@ def test_the_page_is_not_told_of_status_progress_logs_and_deletions(session, boa
 
 
 def test_what_was_announced_is_forgotten_with_the_job(session, board, monkeypatch):
-    monkeypatch.setattr(watches, "LIST_JOBS_MAX", 10)
+    monkeypatch.setattr(watches, "LIST_LIVE_MAX", 10)
     opened(session)
     for number in range(1, 200):
         board.offer(session, job_event(number, 3, "succeeded"))
@@ -223,10 +212,36 @@ def test_what_was_announced_is_forgotten_with_the_job(session, board, monkeypatc
 
 
 def test_every_finish_is_said_in_a_long_list(session, board, monkeypatch):
-    monkeypatch.setattr(watches, "LIST_JOBS_MAX", 10)
+    monkeypatch.setattr(watches, "LIST_LIVE_MAX", 10)
     opened(session)
     words = []
     for number in range(1, 100):
         board.offer(session, job_event(number, 3, "succeeded"))
         words += frames(session)
     assert [frame["job_id"] for frame in words] == list(range(1, 100))
+
+
+def test_jobs_that_are_followed_no_more_are_said_to_be(session, board, monkeypatch):
+    monkeypatch.setattr(watches, "LIST_LIVE_MAX", 3)
+    opened(session)
+    for number in (1, 2, 3):
+        board.offer(session, job_event(number))
+    assert frames(session) == []
+    board.offer(session, job_event(4))
+    (error,) = frames(session)
+    assert error["action"] == "error"
+    assert "Only the newest 1,000 jobs are followed" in error["message"]
+    board.offer(session, job_event(1, 3, "succeeded"))
+    assert frames(session) == []
+    board.offer(session, job_event(2, 3, "succeeded"))
+    frames(session)
+    board.offer(session, job_event(5))
+    assert frames(session) == []  # what is let go of was said to be completed
+
+
+def test_a_completion_that_could_not_be_sent_in_time_is_not_lost_in_silence(session, board, monkeypatch):
+    monkeypatch.setattr(watches, "LIST_LIVE_MAX", 1)
+    opened(session)
+    board.offer(session, job_event(1, 3, "succeeded"))
+    board.offer(session, job_event(2))
+    assert [frame["action"] for frame in frames(session)] == ["error"]

@@ -60,36 +60,50 @@ def test_of_what_comes_before_the_snapshot_the_highest_is_kept():
     assert watching.settle([1], more=False) == []
 
 
-def test_more_early_events_than_can_be_kept_ask_for_another_snapshot(monkeypatch):
+def test_more_early_events_than_can_be_kept_are_noted(monkeypatch):
     monkeypatch.setattr(watches, "EARLY_MAX", 2)
     watching = a_list()
-    for number in (1, 2, 3):
+    for number in (1, 2):
         watching.keep(job_event(number))
-    assert watching.overflowed
-    watching.begin_anew()
     assert not watching.overflowed
-    watching.keep(job_event(4))
-    assert not watching.overflowed  # what came before is in the new snapshot, and makes room
-    assert [event.job_id for event in watching.settle([], more=False)] == [4]
+    watching.keep(job_event(3))
+    watching.keep(job_event(2, 2))  # one that is kept already takes no more room
+    assert watching.overflowed
+    assert [(event.job_id, event.rank >> 1) for event in watching.settle([], more=False)] == [(1, 1), (2, 2)]
 
 
-def test_a_fresh_snapshot_keeps_what_joined_while_it_was_read():
-    watching = a_list()
-    watching.settle([3, 2, 1], more=True)
-    watching.add(9)
-    watching.settle([8, 7], more=True)
-    assert watching.ids == {7, 8, 9}
-
-
-@pytest.mark.parametrize(("limit", "left"), [(10, 10), (20, 20)])
+@pytest.mark.parametrize(("limit", "left"), [(2, 2), (10, 10), (20, 20)])
 def test_a_list_keeps_the_newest_live(monkeypatch, limit, left):
-    monkeypatch.setattr(watches, "LIST_JOBS_MAX", limit)
+    monkeypatch.setattr(watches, "LIST_LIVE_MAX", limit)
     watching = a_list()
     watching.settle([], more=False)
-    dropped = []
+    dropped: list[int] = []
     for number in range(1, 101):
         dropped += watching.add(number)
     assert len(watching.ids) <= left
     assert 100 in watching.ids
     assert sorted(dropped) + sorted(watching.ids) == list(range(1, 101))
     assert not watching.covers(max(dropped), GROUPS)
+    assert watching.from_id == min(watching.ids)
+    assert watching.take_narrowed()
+    assert not watching.take_narrowed()
+
+
+def test_a_row_older_than_all_that_are_kept_raises_the_end_as_well(monkeypatch):
+    """Who asks for older rows below the old end would miss what lies between both."""
+    monkeypatch.setattr(watches, "LIST_LIVE_MAX", 2)
+    watching = a_list()
+    watching.settle([20, 10], more=False)
+    assert watching.add(5) == {5}
+    assert (watching.from_id, watching.take_narrowed()) == (10, True)
+
+
+def test_room_is_made_for_the_newest_only(monkeypatch):
+    monkeypatch.setattr(watches, "LIST_LIVE_MAX", 2)
+    watching = a_list()
+    watching.settle([3, 1], more=False)
+    assert watching.lacking({4, 5}) == ({4, 5}, set())
+    assert not watching.take_narrowed()
+    assert watching.lacking({2, 4, 5}) == ({4, 5}, {1, 3})
+    assert watching.take_narrowed()
+    assert watching.from_id == 4

@@ -42,6 +42,7 @@ def test_constants_are_those_of_the_protocol(exported):
         "SUBPROTOCOL": protocol.SUBPROTOCOL,
         "LIST_DEFAULT": protocol.LIST_DEFAULT,
         "LIST_MAX": protocol.LIST_MAX,
+        "LIST_LIVE_MAX": protocol.LIST_LIVE_MAX,
         "TRUNCATE_OVER": protocol.TRUNCATE_OVER,
         "KEY_MAX": protocol.KEY_MAX,
         "COMMANDS": sorted(protocol.COMMANDS),

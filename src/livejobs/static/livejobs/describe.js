@@ -1,5 +1,5 @@
 // @ts-check
-// What a row says of a job; the twin of `describe.py`. Both pass the same vectors, so the two renderings cannot drift.
+// What a row says of a job; the twin of `describe.py`: both pass the same vectors.
 import { clock, estimate, exact, number, whole } from "./format.js";
 import { FINISHED } from "./protocol.js";
 import { say } from "./words.js";
@@ -22,13 +22,13 @@ export function describe(job, now, rights, status = null) {
   };
 }
 
-/** What people call a job. @param {Job} job */
+/** @param {Job} job */
 export const nameOf = (job) => job.name || job.title;
 
 /** @param {Job} job */
 export const kindOf = (job) => (job.state === "running" && job.cancel_requested_at ? "cancelling" : job.state);
 
-/** The actions that are legal now and allowed at all. @param {Job} job @param {readonly string[]} rights */
+/** Those that are legal now and allowed. @param {Job} job @param {readonly string[]} rights */
 export function actionsOf(job, rights) {
   if (FINISHED.includes(job.state)) return rights.includes("retry") && job.state !== "succeeded" ? ["retry"] : [];
   return rights.includes("cancel") && !job.cancel_requested_at ? ["cancel"] : [];
@@ -43,8 +43,7 @@ export function failureOf({ error }) {
   return Array.from(text.split("\n", 1)[0]).slice(0, 200).join("");
 }
 
-/** What the page says of a reason that is ours; empty where the job's own type and message tell.
- * @param {{reason: string}} error */
+/** What the page says of a reason that is ours. @param {{reason: string}} error */
 export const ownWords = ({ reason }) => (reason === "lost" ? say("lost") : reason === "timeout" ? say("timed_out") : "");
 
 /** @param {Job} job */
@@ -66,7 +65,7 @@ const lines = {
     const queue = status?.queues[job.queue];
     if (queue?.broker === "down") return say("broker_down");
     if (queue?.workers === 0) return say("no_worker");
-    // of a job that was queued again nobody knows since when it waits: the row does not say
+    // of one that was queued again the row does not say since when
     return job.attempt ? say("waiting") : say("waiting_for", { time: whole(now - ms(job.created_at)) });
   },
   running(job, now) {
@@ -92,7 +91,7 @@ const lines = {
   },
   succeeded: (job) => say("took", { time: exact(took(job)) }),
   failed: failureOf,
-  // a job that waited is cancelled and finished in one write; its started_at, if any, is of an earlier attempt
+  // a job that waited is cancelled and finished in one write
   cancelled: (job) =>
     job.started_at && job.finished_at !== job.cancel_requested_at
       ? say("stopped_after", { time: exact(took(job)) })

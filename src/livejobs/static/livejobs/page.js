@@ -1,35 +1,38 @@
 // @ts-check
 import { nameOf, failureOf } from "./describe.js";
-import { FINISHED, LIST_DEFAULT, LIST_MAX } from "./protocol.js";
+import { JobList } from "./list.js";
+import { FINISHED } from "./protocol.js";
 import { JobSocket } from "./socket.js";
 import { JobStore } from "./store.js";
 import { say, useWords } from "./words.js";
 
-/** What the elements of one page share: the snapshot, one connection, one store, one clock.
+const SILENT_MS = 15_000; // not heard for so long, a connection is not called live
+
+/** What the elements of one page share: snapshot, connection, store, list, clock.
  *
- * Events: "hello", "status", "state" (of the connection), "tick" (each second), "own" (detail: id of a job started or
- * retried here), "say" (detail: a text to be spoken), "refused" (detail: id of a watch). */
+ * Events: "hello", "status", "state" (`health` changed), "list" (its range or count changed), "tick" (each second), "own"
+ * (detail: id of a job started here), "say" (a text to be spoken), "refused" (id of a watch). */
 export class Page extends EventTarget {
   /** @type {Page | undefined} */ static #shared;
 
-  /** The page of this document. */
   static shared() {
     return (Page.#shared ??= new Page(readSnapshot(), socketUrl()));
   }
 
   /** @type {Status | null} */ status = null;
-  /** The version of the server that answers now. */
   server;
-  /** Since when there is no connection, in milliseconds of this clock; 0 while there is one. */
+  /** Since when what is shown may be old, in milliseconds of this clock, or 0. */
   lostAt;
-  /** Whether older jobs exist than those of the list. */
-  more;
+  /** How many of this person's jobs run, by the database: shown or not. */
+  running;
   #offset = 0;
   #started = false;
-  #connections = 0;
+  #wasLive = false;
+  #wasLost = false;
+  /** @type {Health} */ #health = "connecting";
 
-  /** @param {Snapshot} snapshot @param {string} url */
-  constructor(snapshot, url) {
+  /** @param {Snapshot} snapshot @param {string} url @param {SocketSeams} [seams] for tests: a connection of its own */
+  constructor(snapshot, url, seams) {
     super();
     useWords(snapshot.words);
     this.snapshot = snapshot;
@@ -37,60 +40,58 @@ export class Page extends EventTarget {
     this.user = snapshot.user;
     this.rights = snapshot.rights;
     this.tasks = snapshot.tasks;
-    this.more = snapshot.more;
+    this.running = snapshot.running ?? 0;
     this.lostAt = Date.now();
     this.#offset = snapshot.now - Date.now();
-    this.socket = JobSocket.shared(url);
+    const socket = (this.socket = seams ? new JobSocket(url, seams) : JobSocket.shared(url));
     this.store = new JobStore(nextFrame);
-    this.store.apply({ jobs: snapshot.jobs, more: true });
-    const { socket } = this;
+    this.list = new JobList(socket, this.store, snapshot.more);
+    this.#preload(snapshot);
+    socket.addEventListener("asked", (event) => this.store.apply(detail(event)));
     socket.addEventListener("hello", (event) => this.#hello(detail(event)));
     socket.addEventListener("message", (event) => this.#message(detail(event)));
     socket.addEventListener("state", () => this.#state());
   }
 
-  /** Connect and let time run; `index.js` calls it once the elements have rendered the snapshot. */
+  /** Connect and let time run, once the elements have rendered the snapshot. */
   begin() {
     if (this.#started) return;
     setInterval(() => this.#tick(), 1000);
     const wake = () => document.visibilityState === "visible" && this.socket.wake();
     for (const type of ["pageshow", "online"]) addEventListener(type, wake);
-    document.addEventListener("visibilitychange", wake);
+    for (const type of ["visibilitychange", "resume"]) document.addEventListener(type, wake);
     this.socket.connect();
   }
 
-  /** The server's time in milliseconds; until the first second has passed, that of the snapshot, so that what the
-   * elements render first is what the server rendered. */
+  /** The server's time in milliseconds; in the first second that of the snapshot, so that elements render the same. */
   get now() {
     return this.#started ? Date.now() + this.#offset : this.snapshot.now;
   }
 
-  get live() {
+  get connected() {
     return this.socket.state === "live";
   }
 
-  /** The address of a job's page. @param {number} id @param {string} [below] */
+  /** Only "live" promises that what is shown is so now. @returns {Health} */
+  get health() {
+    if (!this.connected) return this.#wasLive ? "reconnecting" : "connecting";
+    if (Date.now() - this.socket.heardAt > SILENT_MS) return "silent";
+    if (!this.store.answered) return "catching_up";
+    return this.status?.live === "delayed" ? "delayed" : "live";
+  }
+
+  /** @param {number} id @param {string} [below] */
   url(id, below = "") {
     return this.snapshot.urls.job.replace(/\b0\/$/, `${id}/${below}`);
   }
 
-  /** Speak a text to those who listen instead of look. @param {string} text */
+  /** Speak a text to those who listen. @param {string} text */
   say(text) {
     this.#emit("say", text);
   }
 
-  /** Look at the list of one's own jobs. */
   watchList() {
-    this.socket.watch("list", { jobs: { scope: "mine" } });
-  }
-
-  /** Load the jobs before the oldest one known. */
-  older() {
-    const ids = this.store.jobs().map((job) => job.id);
-    const before = Math.min(...ids);
-    // each page as long as all before it: a connection may have only so many watches
-    const limit = Math.min(Math.max(ids.length, LIST_DEFAULT), LIST_MAX);
-    this.socket.watch(`before-${before}`, { jobs: { scope: "mine", before, limit } });
+    this.list.watch();
   }
 
   /** @param {StartWhat} what */
@@ -110,42 +111,48 @@ export class Page extends EventTarget {
     this.#emit("hello", hello);
   }
 
+  /** What the server rendered stays until the first answer. @param {Snapshot} snapshot */
+  #preload({ jobs = [], more, timeline }) {
+    if (timeline) {
+      this.store.apply({ action: "watch", id: "job", job_id: jobs[0].id });
+      this.store.apply({ action: "snapshot", watch: "job", job: jobs[0], log: [] });
+    } else if (jobs.length) {
+      this.store.apply({ action: "watch", id: "list-1", jobs: {} });
+      this.store.apply({ action: "snapshot", watch: "list-1", jobs, from_id: more ? jobs.at(-1)?.id : 0 });
+    }
+  }
+
   /** @param {any} message */
   #message(message) {
-    const { action } = message;
+    const { action, job, jobs } = message;
+    const ours = message.watch !== undefined && (action === "error" || this.store.current(message));
     if (action === "status") {
       this.status = message;
       this.#emit("status", message);
-    } else if (action === "error") {
-      if (message.watch) this.#emit("refused", message.watch);
+    } else if (action === "count") {
+      if (ours) this.running = message.running;
+      this.#emit("list");
     } else {
-      const list = this.socket.watches.get(message.watch)?.jobs;
-      /** @type {Job[]} */ const jobs = message.jobs ?? (message.job ? [message.job] : []);
-      const before = jobs.map(({ id }) => this.store.job(id));
-      this.store.apply(message, list?.before);
-      if (message.jobs && list) this.#listed(message);
-      jobs.forEach((job, at) => this.#heard(job, before[at]));
+      /** @type {Job[]} */ const told = jobs ?? (job ? [job] : []);
+      const before = told.map(({ id }) => this.store.job(id));
+      if (ours) this.list.heard(message);
+      this.store.apply(message);
+      if (action === "hello") this.list.connected();
+      this.list.trim();
+      told.forEach((each, at) => this.#heard(each, before[at]));
+      if (ours) this.#emit(action === "error" ? "refused" : "list", message.watch);
     }
+    this.#check();
   }
 
-  /** Only the list with the oldest jobs knows whether there are more. @param {{jobs: Job[], more: boolean}} message */
-  #listed({ jobs, more }) {
-    const oldest = Math.min(...this.store.jobs().map((job) => job.id));
-    if (!jobs.length || jobs.some((job) => job.id === oldest)) {
-      this.more = more;
-      this.#emit("status", this.status);
-    }
-  }
-
-  /** A finish is spoken once: by the event that brings it, or after a break by the snapshot.
-   * @param {Job} job @param {Job | undefined} old */
+  /** A finish is spoken once, whatever brings it. @param {Job} job @param {Job | undefined} old */
   #heard(job, old) {
     this.#atLeast(job);
     if (!old || job.version <= old.version || FINISHED.includes(old.state) || !FINISHED.includes(job.state)) return;
     this.say(say(`said_${job.state}`, { name: nameOf(job), error: failureOf(job) }));
   }
 
-  /** A page out of the browser's cache has an old `now`; what the server says was later corrects it. @param {Job} job */
+  /** A cached page has an old `now`: what the server says was later corrects it. @param {Job} job */
   #atLeast(job) {
     for (const at of [job.created_at, job.started_at, job.cancel_requested_at, job.finished_at]) {
       if (at) this.#offset = Math.max(this.#offset, Date.parse(at) - Date.now());
@@ -153,27 +160,39 @@ export class Page extends EventTarget {
   }
 
   #state() {
-    const was = this.lostAt;
-    this.lostAt = this.live ? 0 : this.lostAt || Date.now();
-    if (this.live && was && this.#connections++) this.say(say("connected"));
-    this.#emit("state", this.socket.state);
+    this.#wasLost ||= this.#wasLive && !this.connected;
+    this.#check();
+  }
+
+  /** Tell when `health` has changed. */
+  #check() {
+    const { health } = this;
+    if (health === this.#health) return;
+    this.#health = health;
+    const fresh = health === "live" || health === "delayed";
+    this.lostAt = fresh ? 0 : this.lostAt || Date.now();
+    if (fresh && this.#wasLost) this.say(say("connected"));
+    if (fresh) this.#wasLost = false;
+    this.#wasLive ||= fresh;
+    this.#emit("state", health);
   }
 
   #tick() {
     this.#started = true;
+    this.#check();
     this.#emit("tick", this.now);
   }
 
-  /** @param {string} type @param {unknown} value */
+  /** @param {string} type @param {unknown} [value] */
   #emit(type, value) {
     this.dispatchEvent(new CustomEvent(type, { detail: value }));
   }
 }
 
-/** The detail of a CustomEvent. @param {Event} event @returns {any} */
+/** @param {Event} event @returns {any} */
 export const detail = (event) => /** @type {CustomEvent} */ (event).detail;
 
-/** One flush per animation frame; a hidden page has no frames, but its title still tells. @param {() => void} flush */
+/** A hidden page has no frames, but its title still tells. @param {() => void} flush */
 function nextFrame(flush) {
   if (document.visibilityState === "visible") requestAnimationFrame(flush);
   else setTimeout(flush, 250);

@@ -5,10 +5,11 @@ export const VERSION = 1;
 export const SUBPROTOCOL = "livejobs.v1";
 export const LIST_DEFAULT = 50;
 export const LIST_MAX = 200;
+export const LIST_LIVE_MAX = 1000;
 export const TRUNCATE_OVER = 1024;
 export const KEY_MAX = 100;
 
-export const COMMANDS = Object.freeze(["cancel", "retry", "start", "unwatch", "watch"]);
+export const COMMANDS = Object.freeze(["cancel", "ping", "retry", "start", "unwatch", "watch"]);
 export const FINISHED = Object.freeze(["cancelled", "failed", "succeeded"]);
 
 export const ErrorCode = Object.freeze({

@@ -1,13 +1,15 @@
 // @ts-check
 import { CloseCode, ErrorCode, SUBPROTOCOL } from "./protocol.js";
 
-const ANSWER_MS = 10_000; // an answer or a hello later than this means that the connection is dead
+const ANSWER_MS = 10_000; // without an answer or a hello for so long the connection is dead
 const PROBE_MS = 3_000;
-const DELAY_MAX = 30; // seconds
+const PING_MS = 5_000; // of silence
+const AGAIN_MS = 1_000; // before a watch that could not be answered is sent again
+const DELAY_MAX = 30; // seconds; hello may say otherwise
 const LONE = /\p{Surrogate}/gu;
 
-/** Why a command was not done: a code of the protocol, or one of our own: "disconnected" (refused at once, nothing was
- * sent), "dropped" (sent; the connection was lost before an answer came). */
+/** Why a command was not done: a code of the protocol, "disconnected" (nothing was sent) or "dropped" (sent, and the
+ * connection was lost before an answer came). */
 export class CommandError extends Error {
   /** @param {string} code @param {string} [message] @param {Record<string, string>} [fields] by parameter */
   constructor(code, message = "", fields = {}) {
@@ -19,13 +21,13 @@ export class CommandError extends Error {
 
 /** One connection that comes back by itself.
  *
- * Events: "state" `{state, retryAt}`, "hello" and "message" (the server's message as detail).
- * States: "idle", "connecting", "live" (hello was received), "waiting" (until `retryAt`), "closed" (by `close()`). */
+ * Events: "state" `{state, retryAt}`, "hello" and "message" (what the server said), "asked" (a `watch` or `unwatch` that
+ * is sent, or will be). States: "idle", "connecting", "live" (after hello), "waiting" (until `retryAt`), "closed". */
 export class JobSocket extends EventTarget {
   /** @type {Map<string, JobSocket>} */
   static #shared = new Map();
 
-  /** The one connection of this page to that address. @param {string} url */
+  /** The one connection to that address. @param {string} url */
   static shared(url) {
     let socket = JobSocket.#shared.get(url);
     if (!socket) JobSocket.#shared.set(url, (socket = new JobSocket(url)));
@@ -34,19 +36,22 @@ export class JobSocket extends EventTarget {
 
   /** @type {"idle" | "connecting" | "live" | "waiting" | "closed"} */
   state = "idle";
-  /** When the next try is made, in milliseconds since 1970. */
+  /** When the next try is made, and when the server was heard last, in milliseconds since 1970. */
   retryAt = 0;
-  /** What is looked at, by watch id. @type {Map<string, WatchWhat>} */
+  heardAt = 0;
+  /** By watch id. @type {Map<string, WatchWhat>} */
   watches = new Map();
 
   /** @type {WebSocket | undefined} */ #ws;
   /** @type {Map<string, Pending>} */ #pending = new Map();
   #tries = 0;
   #base = 0.5; // seconds; hello says
+  #longest = DELAY_MAX;
   #refs = 0;
-  #changedAt = -Infinity; // when the session last changed
+  #changedAt = -Infinity; // of the session
   /** @type {any} */ #timer;
   /** @type {any} */ #deadline;
+  /** @type {any} */ #pinging;
 
   /** @param {string} url @param {SocketSeams} [seams] for tests */
   constructor(url, seams = {}) {
@@ -55,49 +60,48 @@ export class JobSocket extends EventTarget {
     this.seams = { WebSocket: globalThis.WebSocket, random: Math.random, now: Date.now, ...seams };
   }
 
-  /** Connect, and stay connected. */
   connect() {
     if (this.state === "idle" || this.state === "closed") this.#open();
   }
 
-  /** Disconnect, and stay so. */
   close() {
     this.#drop("closed");
   }
 
-  /** The page woke up, or the network is back: try now, and find out whether an open connection still lives. */
+  /** Try now, or find out whether the connection lives: the page woke up, or the network is back. */
   wake() {
     if (this.state === "waiting") this.#open();
-    else if (this.state === "live") this.#send({ action: "unwatch", id: "probe" }, PROBE_MS).catch(() => {});
+    else if (this.state === "live") this.#ping(PROBE_MS);
   }
 
-  /** Start a task. If the connection is lost before the answer, it is sent again with the same key.
-   * @param {StartWhat} what @returns {Promise<Job>} */
+  /** Sent again, with the same key, if the connection is lost. @param {StartWhat} what @returns {Promise<Job>} */
   start({ task, name = "", params = {}, key = newKey() }) {
-    // half a surrogate pair is no text: the server replaces it too, once it can read the frame
+    // half a surrogate pair is no text: the server could not read the frame
     return this.#command({ action: "start", task, name: name.replace(LONE, "\ufffd"), params, key }, true);
   }
 
-  /** Ask that a job stops. @param {number} id @returns {Promise<Job>} */
+  /** @param {number} id @returns {Promise<Job>} */
   cancel(id) {
     return this.#command({ action: "cancel", job_id: id });
   }
 
-  /** Queue a finished job again. @param {number} id @returns {Promise<Job>} */
+  /** @param {number} id @returns {Promise<Job>} */
   retry(id) {
     return this.#command({ action: "retry", job_id: id });
   }
 
-  /** Look at a list or at one job, now and after each reconnect. A refusal arrives as "message" with `watch`.
-   * @param {string} id @param {WatchWhat} what */
+  /** Now and after each reconnect. A refusal is a "message" with `watch`. @param {string} id @param {WatchWhat} what */
   watch(id, what) {
     this.watches.set(id, what);
     if (this.state === "live") this.#watch(id, what);
+    else this.#emit("asked", { action: "watch", id, ...what });
   }
 
-  /** Look away. @param {string} id */
+  /** @param {string} id */
   unwatch(id) {
-    if (this.watches.delete(id) && this.state === "live") this.#send({ action: "unwatch", id }).catch(() => {});
+    if (!this.watches.delete(id)) return;
+    this.#emit("asked", { action: "unwatch", id });
+    if (this.state === "live") this.#send({ action: "unwatch", id }).catch(() => {});
   }
 
   /** @param {Record<string, any>} frame @param {boolean} [again] @returns {Promise<any>} */
@@ -125,9 +129,30 @@ export class JobSocket extends EventTarget {
 
   /** @param {string} id @param {WatchWhat} what */
   #watch(id, what) {
-    this.#send({ action: "watch", id, ...(what.log_after ? { ...what, log_after: what.log_after() } : what) }).catch(
-      (error) => error.code === "dropped" || this.#emit("message", { action: "error", watch: id, code: error.code }),
-    );
+    const frame = { action: "watch", id, ...(what.log_after ? { ...what, log_after: what.log_after() } : what) };
+    const answer = this.#send(frame);
+    this.#emit("asked", { ...frame, ref: `${this.#refs}` });
+    answer.catch(({ code }) => {
+      if (this.watches.get(id) !== what || code === "dropped") return;
+      if (code !== ErrorCode.UNAVAILABLE) return this.#emit("message", { action: "error", watch: id, code });
+      const again = () => this.state === "live" && this.watches.get(id) === what && this.#watch(id, what);
+      setTimeout(again, AGAIN_MS * (0.5 + this.seams.random()));
+    });
+  }
+
+  /** @param {number} [ms] */
+  #ping(ms) {
+    this.#send({ action: "ping" }, ms).catch(() => {});
+  }
+
+  #keepAlive(ms = PING_MS) {
+    clearTimeout(this.#pinging);
+    this.#pinging = setTimeout(() => {
+      const rest = this.heardAt + PING_MS - this.seams.now();
+      if (rest > 0) return this.#keepAlive(rest);
+      this.#ping();
+      this.#keepAlive();
+    }, ms);
   }
 
   #open() {
@@ -141,16 +166,20 @@ export class JobSocket extends EventTarget {
     }
     this.#ws = ws;
     this.#deadline = setTimeout(() => this.#dropped(0), ANSWER_MS);
-    ws.onmessage = (event) => ws === this.#ws && this.#receive(JSON.parse(event.data));
+    ws.onmessage = (event) => {
+      if (ws !== this.#ws) return;
+      this.heardAt = this.seams.now();
+      this.#receive(JSON.parse(event.data));
+    };
     ws.onclose = (event) => ws === this.#ws && this.#dropped(event.code);
   }
 
   /** @param {any} message */
   #receive(message) {
     if (message.action === "batch") return message.messages.forEach((/** @type {any} */ each) => this.#receive(each));
-    if (message.action === "hello") this.#hello(message);
     this.#emit("message", message);
-    // a frame that could not be read is refused without its ref; most likely it is the oldest one
+    if (message.action === "hello") this.#hello(message);
+    // what could not be read is refused without its ref: most likely the oldest
     const ref = message.code === ErrorCode.BAD_FRAME ? (message.ref ?? [...this.#pending.keys()][0]) : message.ref;
     const pending = this.#pending.get(ref);
     if (!pending) return;
@@ -164,24 +193,26 @@ export class JobSocket extends EventTarget {
   #hello(hello) {
     clearTimeout(this.#deadline);
     this.#tries = 0;
-    this.#base = Math.min(Math.max(hello.retry_after, 0.5), DELAY_MAX);
+    this.#longest = hello.retry_max ?? DELAY_MAX;
+    this.#base = Math.min(Math.max(hello.retry_after, 0.5), this.#longest);
     this.#emit("hello", hello);
     const unanswered = [...this.#pending.keys()];
     for (const [id, what] of this.watches) this.#watch(id, what);
     unanswered.forEach((ref) => this.#transmit(ref));
+    this.#keepAlive();
     this.#set("live");
   }
 
-  /** @param {number} code of the close, 0 where we gave up ourselves */
+  /** @param {number} code of the close, or 0 */
   #dropped(code) {
     const now = this.seams.now();
     const tries = this.#tries++;
-    // a session that changed has another owner: the same key would make a second job. A frame that is too large stays so.
+    // after a change of session the same key would make a second job; a frame that is too large stays so
     const final = code === CloseCode.SESSION_CHANGED || code === CloseCode.TOO_LARGE;
     const reason = code === CloseCode.TOO_LARGE ? ErrorCode.TOO_LARGE : "dropped";
     const atOnce = code === CloseCode.SESSION_CHANGED && now - this.#changedAt > ANSWER_MS;
     if (atOnce) this.#changedAt = now;
-    const cap = Math.min(DELAY_MAX, this.#base * 2 ** Math.min(tries, 10));
+    const cap = Math.min(this.#longest, this.#base * 2 ** Math.min(tries, 10));
     const delay = atOnce ? 0 : this.seams.random() * cap * 1000;
     this.retryAt = now + delay;
     this.#drop("waiting", reason, final);
@@ -194,6 +225,7 @@ export class JobSocket extends EventTarget {
     this.#ws = undefined;
     clearTimeout(this.#timer);
     clearTimeout(this.#deadline);
+    clearTimeout(this.#pinging);
     for (const [ref, pending] of this.#pending) {
       clearTimeout(pending.timer);
       if (pending.again && !final) continue;
@@ -216,7 +248,7 @@ export class JobSocket extends EventTarget {
   }
 }
 
-/** A key that makes two copies of one click one job. `crypto.randomUUID` is missing on plain http. */
+/** A key that makes two copies of one click one job. (`crypto.randomUUID` is missing on plain http.) */
 export function newKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,68 +1,164 @@
 // @ts-check
-import { FINISHED } from "./protocol.js";
-
-/** What is known of one job. The three merges know nothing of each other: what comes early is kept.
- * @typedef {{
- *   fields: Job | null, progress: Progress & {attempt: number}, log: Map<number, LogLine>, lines: LogLine[] | null,
- *   view: Job | null, epoch: number,
- * }} Entry */
+import { ErrorCode, FINISHED } from "./protocol.js";
 
 const NO_PROGRESS = Object.freeze({ attempt: -1, tick: 0, current: null, total: null, message: "" });
 
-/** The jobs of a page: any order, any duplicate, any loss followed by a snapshot ends in the same view.
- *
- * Event "change" with detail `{ids: Set<number>}`, at most once per `schedule`. */
+const GONE_MAX = 1000; // ids remembered as gone, so that a late event brings no row back
+
+/** The jobs of a page: any order, any duplicate, any loss followed by a snapshot ends in the same view, and no job is in
+ * it that no watch covers. Event "change" with detail `{ids: Set<number>}`, at most once per `schedule`. */
 export class JobStore extends EventTarget {
   /** @type {Map<number, Entry>} */ #jobs = new Map();
-  /** Ids are never used twice, so what is gone stays so. @type {Set<number>} */ #gone = new Set();
+  /** @type {Map<string | number, Watch>} */ #watches = new Map();
+  /** @type {Set<number>} */ #gone = new Set();
   /** @type {Set<number>} */ #changed = new Set();
   #epoch = 0;
 
-  /** @param {(flush: () => void) => void} [schedule] when to tell of changes; a page gives `requestAnimationFrame` */
+  /** @param {(flush: () => void) => void} [schedule] when to tell of changes */
   constructor(schedule = queueMicrotask) {
     super();
     this.schedule = schedule;
   }
 
-  /** A job as it is shown, or undefined. @param {number} id @returns {Job | undefined} */
+  /** Take in what a connection says and is asked to watch. @param {EventTarget} socket */
+  follow(socket) {
+    for (const type of ["asked", "message"]) {
+      socket.addEventListener(type, (event) => this.apply(/** @type {CustomEvent} */ (event).detail));
+    }
+  }
+
+  /** Whether every watch was answered on this connection: then all that is shown is live. */
+  get answered() {
+    return [...this.#watches.values()].every((watch) => watch.answered);
+  }
+
+  /** @param {number} id @returns {Job | undefined} */
   job(id) {
     const entry = this.#jobs.get(id);
     if (!entry?.fields) return undefined;
     return (entry.view ??= { ...entry.fields, progress: shown(entry) });
   }
 
-  /** Every job, newest first. @returns {Job[]} */
+  /** Newest first. @returns {Job[]} */
   jobs() {
     const ids = [...this.#jobs.keys()].sort((a, b) => b - a);
     return ids.flatMap((id) => this.job(id) ?? []);
   }
 
-  /** A job's log in order. @param {number} id @returns {LogLine[]} */
+  get size() {
+    return this.#jobs.size;
+  }
+
+  /** @param {number} id @returns {LogLine[]} */
   log(id) {
     const entry = this.#jobs.get(id);
     return entry ? (entry.lines ??= [...entry.log.values()].sort((a, b) => a.seq - b.seq)) : [];
   }
 
-  /** Whether the server said that this job is no more. @param {number} id */
+  /** @param {number} id */
   gone(id) {
     return this.#gone.has(id);
   }
 
-  /** Take in one message of the server. @param {any} message @param {number} [before] of the list it answers */
-  apply(message, before = Infinity) {
-    const { action, job, jobs, log } = message;
-    if (action === "hello") this.#epoch++;
-    else if (action === "batch") message.messages.forEach((/** @type {any} */ each) => this.apply(each));
-    else if (action === "progress") this.#progress(message.job_id, message);
-    else if (action === "log") this.#log(message.job_id, message.lines);
-    else if (action === "gone") this.#remove(message.job_id, true);
-    else if (job) {
-      this.#fields(job);
-      if (log) this.#log(job.id, log);
-    } else if (jobs) {
-      jobs.forEach((/** @type {Job} */ each) => this.#fields(each));
-      this.#forget(jobs, message.more, before);
+  /** Whether a message is of a watch as it is now: it carries the command's ref. @param {{watch: any, ref?: unknown}} message */
+  current({ watch, ref }) {
+    const known = this.#watches.get(watch);
+    return !!known && known.ref === ref;
+  }
+
+  /** Until this watch is answered, cover nothing below an id with it. @param {string} id @param {number} from */
+  expect(id, from) {
+    const watch = this.#watches.get(id);
+    if (!watch || watch.answered) return;
+    watch.from = from;
+    this.#letGo();
+  }
+
+  /** Take in a message of the server, or a `watch` or `unwatch` that it is sent. @param {any} message */
+  apply(message) {
+    const { action, job, job_id } = message;
+    if (action === "batch") message.messages.forEach((/** @type {any} */ each) => this.apply(each));
+    else if (action === "hello") this.#anew();
+    else if (action === "watch") this.#watch(message);
+    else if (action === "unwatch") this.#watches.delete(message.id) && this.#letGo();
+    else if (action === "snapshot") this.#snapshot(message);
+    else if (action === "narrowed") this.current(message) && this.#narrow(message);
+    else if (action === "error") this.#refused(message);
+    else if (action === "progress") this.#progress(job_id, message);
+    else if (action === "log") this.#log(job_id, message.lines);
+    else if (action === "gone") this.#isGone(job_id);
+    else if (job) this.#fields(job);
+  }
+
+  /** A new connection: all has to be answered again, and stays until then. */
+  #anew() {
+    this.#epoch++;
+    for (const watch of this.#watches.values()) Object.assign(watch, { answered: false, from: 0 });
+  }
+
+  /** @param {any} command */
+  #watch({ id, ref, job_id, jobs }) {
+    this.#watches.set(id, { ref, job: job_id, from: 0, before: jobs?.before ?? Infinity, answered: false });
+    this.#letGo();
+  }
+
+  /** Of an earlier command, too, it tells of jobs: the server will not tell that again. @param {any} message */
+  #snapshot({ watch, ref, job, log, jobs, from_id, before }) {
+    for (const each of jobs ?? [job]) this.#fields(each);
+    if (log) this.#log(job.id, log);
+    if (!this.current({ watch, ref })) return;
+    const known = /** @type {Watch} */ (this.#watches.get(watch));
+    known.answered = true;
+    if (job) return;
+    Object.assign(known, { from: from_id, before: before ?? Infinity });
+    this.#forget(known);
+    this.#letGo();
+  }
+
+  /** @param {any} message */
+  #narrow({ watch, from_id }) {
+    /** @type {Watch} */ (this.#watches.get(watch)).from = from_id;
+    this.#letGo();
+  }
+
+  /** A watch that was refused shows nothing; one that could not be answered now is asked again. @param {any} message */
+  #refused({ ref, code }) {
+    if (ref === undefined || code === ErrorCode.UNAVAILABLE) return;
+    for (const [id, watch] of this.#watches) if (watch.ref === ref) this.#watches.delete(id);
+    this.#letGo();
+  }
+
+  /** @param {number} id */
+  #covers(id) {
+    for (const { job, from, before } of this.#watches.values()) {
+      if (job === undefined ? from <= id && id < before : job === id) return true;
     }
+    return false;
+  }
+
+  /** What no watch covers would stay as it is. */
+  #letGo() {
+    for (const id of this.#jobs.keys()) if (!this.#covers(id)) this.#remove(id);
+  }
+
+  /** What an earlier connection told and a fresh list lacks is no more, or no longer ours. @param {Watch} list */
+  #forget({ from, before }) {
+    for (const [id, entry] of this.#jobs) {
+      if (entry.epoch < this.#epoch && from <= id && id < before) this.#remove(id);
+    }
+  }
+
+  /** @param {number} id */
+  #isGone(id) {
+    this.#gone.add(id);
+    if (this.#gone.size > GONE_MAX) this.#gone.delete(this.#gone.values().next().value ?? 0);
+    this.#remove(id);
+    this.#mark(id);
+  }
+
+  /** @param {number} id */
+  #remove(id) {
+    if (this.#jobs.delete(id)) this.#mark(id);
   }
 
   /** The higher version wins; at equal versions the untruncated one. @param {Job} job */
@@ -99,25 +195,9 @@ export class JobStore extends EventTarget {
     this.#touch(id, entry);
   }
 
-  /** A job known from an earlier connection that a fresh list should hold and does not is no more, or no longer ours.
-   * One that came over this connection is left alone: its event may have overtaken the list.
-   * @param {Job[]} jobs @param {boolean} more @param {number} before */
-  #forget(jobs, more, before) {
-    const from = more ? Math.min(...jobs.map((job) => job.id)) : 0;
-    for (const [id, entry] of this.#jobs) {
-      if (entry.epoch < this.#epoch && id >= from && id < before) this.#remove(id, false);
-    }
-  }
-
-  /** @param {number} id @param {boolean} forever */
-  #remove(id, forever) {
-    if (forever) this.#gone.add(id);
-    if (this.#jobs.delete(id) || forever) this.#mark(id);
-  }
-
   /** @param {number} id @returns {Entry | undefined} */
   #entry(id) {
-    if (this.#gone.has(id)) return undefined;
+    if (this.#gone.has(id) || !this.#covers(id)) return undefined;
     let entry = this.#jobs.get(id);
     if (!entry) {
       entry = { fields: null, progress: NO_PROGRESS, log: new Map(), lines: null, view: null, epoch: this.#epoch };
@@ -145,9 +225,10 @@ export class JobStore extends EventTarget {
   }
 }
 
-/** Progress shows while running and after; a retry leaves it to the next claim. @param {Entry} entry */
+/** A running job shows its latest progress, a finished one that of its row. @param {Entry} entry */
 function shown({ fields, progress }) {
-  const { state } = /** @type {Job} */ (fields);
-  const { attempt: _, ...rest } = state === "running" || FINISHED.includes(state) ? progress : NO_PROGRESS;
+  const job = /** @type {Job} */ (fields);
+  if (FINISHED.includes(job.state)) return job.progress;
+  const { attempt: _, ...rest } = job.state === "running" ? progress : NO_PROGRESS;
   return rest;
 }

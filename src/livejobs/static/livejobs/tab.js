@@ -7,8 +7,7 @@ import { say } from "./words.js";
 /** @type {Record<string, string>} */
 const MARKS = { succeeded: "✓", failed: "✕", cancelled: "⊘" };
 
-/** The tab's title and icon tell how it goes; of our own pages only, which name their icons.
- * @param {import("./page.js").Page} page */
+/** The tab's title and icon tell how it goes; our own pages name their icons. @param {import("./page.js").Page} page */
 export function followTab(page) {
   const link = /** @type {HTMLLinkElement | null} */ (document.querySelector("link[data-livejobs]"));
   if (!link) return;
@@ -17,9 +16,8 @@ export function followTab(page) {
   /** @type {Map<number, string>} */ const states = new Map();
 
   const show = () => {
-    const jobs = page.store.jobs();
     const job = only ? page.store.job(Number(only)) : undefined;
-    const running = only ? job?.state === "running" && job : jobs.find(({ state }) => state === "running");
+    const running = only ? job?.state === "running" : page.running > 0;
     const last = news ?? (only && job && FINISHED.includes(job.state) ? job : undefined);
     const name = job ? nameOf(job) : say("brand");
     const { current, total } = job?.progress ?? {};
@@ -46,5 +44,6 @@ export function followTab(page) {
   };
   changed(page.store.jobs().map(({ id }) => id));
   page.store.addEventListener("change", (event) => changed(detail(event).ids));
+  page.addEventListener("list", show);
   document.addEventListener("visibilitychange", look);
 }

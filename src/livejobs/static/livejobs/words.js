@@ -1,5 +1,5 @@
 // @ts-check
-// The texts of the page come from the server, in the reader's language: `words.py`.
+// The page's texts come from the server, in the reader's language: `words.py`.
 
 /** @type {Record<string, string>} */
 let table = {};
@@ -9,7 +9,7 @@ export function useWords(words) {
   table = words;
 }
 
-/** The text of a key, its braces filled. @param {string} key @param {Record<string, unknown>} [values] */
+/** @param {string} key @param {Record<string, unknown>} [values] */
 export function say(key, values = {}) {
   return (table[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }

@@ -1,12 +1,12 @@
 // @ts-check
 import { Page } from "../page.js";
 
-/** What our elements have in common: light DOM, the page they belong to, listeners that end with them. */
+/** What our elements share: light DOM, their page, listeners that end with them. */
 export class LivejobsElement extends HTMLElement {
   /** @type {AbortController} */ #connected = new AbortController();
   /** @type {Page | undefined} */ #page;
 
-  /** The shared page; a test gives another before the element is connected. */
+  /** The shared page; a test may give another. */
   get page() {
     return (this.#page ??= Page.shared());
   }
@@ -24,7 +24,7 @@ export class LivejobsElement extends HTMLElement {
     this.#connected.abort();
   }
 
-  /** Render and listen; what a class of ours says instead of connectedCallback. */
+  /** Render and listen. */
   start() {}
 
   /** Listen until the element leaves the page.
@@ -33,7 +33,7 @@ export class LivejobsElement extends HTMLElement {
     for (const type of types.split(" ")) target.addEventListener(type, listener, { signal: this.#connected.signal });
   }
 
-  /** Tell the page around: a CustomEvent that bubbles. @param {string} type @param {unknown} detail */
+  /** @param {string} type @param {unknown} detail */
   tell(type, detail) {
     return this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, cancelable: true }));
   }

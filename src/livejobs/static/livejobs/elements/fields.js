@@ -2,8 +2,8 @@
 import { html, nothing, render } from "../vendor/lit-html.js";
 import { say } from "../words.js";
 
-/** The fields of one task, from the JSON Schema of its params. What a person typed stays in the DOM: nothing is bound,
- * so a text of 200 KB costs nothing at each key, and another task chosen meanwhile changes nothing here. */
+/** The fields of one task, from the JSON Schema of its params. What a person typed stays in the DOM: a text of 200 KB
+ * costs nothing at each key, and survives another choice. */
 export class Fields {
   element = document.createElement("div");
 
@@ -17,7 +17,6 @@ export class Fields {
     render(this.properties.map(([name, property]) => this.#field(name, property)), this.element);
   }
 
-  /** What would be sent, and what a browser already knows to be no value. */
   read() {
     /** @type {Record<string, unknown>} */ const params = {};
     /** @type {Record<string, string>} */ const problems = {};
@@ -27,12 +26,12 @@ export class Fields {
       if (control.validity.badInput) problems[name] = say("number");
       const value = valueOf(control, property);
       if (value !== undefined) params[name] = value;
-      if (/\p{Surrogate}/u.test(control.value)) problems[name] = say("not_text"); // the server could not even read it
+      if (/\p{Surrogate}/u.test(control.value)) problems[name] = say("not_text");
     }
     return { params, problems };
   }
 
-  /** The name of the longest text: the one to shorten. */
+  /** The longest text: the one to shorten. */
   get longest() {
     const length = (/** @type {string} */ name) => this.control(name)?.value.length ?? 0;
     return this.properties.map(([name]) => name).reduce((a, b) => (length(b) > length(a) ? b : a), "");
@@ -43,7 +42,7 @@ export class Fields {
     return this.element.querySelector(`#${CSS.escape(`${this.prefix}-${name}`)}`);
   }
 
-  /** Show errors at their fields and hide the others. @param {Record<string, string>} errors
+  /** @param {Record<string, string>} errors
    * @returns {HTMLElement | undefined} the first field with an error */
   show(errors) {
     let first;
@@ -71,7 +70,7 @@ export class Fields {
   }
 }
 
-/** Show or hide the error of one control, which is found by its id. @param {any} control @param {string} text */
+/** Show or hide the error of one control. @param {any} control @param {string} text */
 export function showError(control, text) {
   const place = document.getElementById(`${control?.id}-error`);
   if (!place) return false;
@@ -120,7 +119,7 @@ function controlOf(id, property, required, described) {
     max=${property.maximum ?? nothing}>`;
 }
 
-/** What dir="auto" does, which costs 0.2 s at each key in a long line. @param {{target: any}} event */
+/** As dir="auto", which costs 0.2 s at each key in a long line. @param {{target: any}} event */
 function turn({ target }) {
   target.dir = /^[^A-Za-z\u00c0-\u058f]*[\u0590-\u08ff]/.test(target.value.slice(0, 200)) ? "rtl" : "ltr";
 }
@@ -131,8 +130,7 @@ function choiceText(choice) {
   return typeof choice === "boolean" ? say(choice ? "yes" : "no") : String(choice);
 }
 
-/** What a control holds, as JSON; undefined leaves the param out, so that its default holds or the server says
- * "Required". @param {any} control @param {Property} property */
+/** What a control holds, as JSON; undefined leaves the param out. @param {any} control @param {Property} property */
 function valueOf(control, property) {
   const choices = choicesOf(property);
   if (choices) return choices[control.value];
@@ -144,7 +142,7 @@ function valueOf(control, property) {
   return value === "" && property.format === "date" ? undefined : value;
 }
 
-/** A number; as text where JavaScript would change its digits: the server reads both. @param {string} text */
+/** As text where JavaScript would change its digits: the server reads both. @param {string} text */
 function exactNumber(text) {
   const value = Number(text);
   return Number.isInteger(value) && !Number.isSafeInteger(value) ? text : value;

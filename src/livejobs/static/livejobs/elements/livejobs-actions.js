@@ -14,7 +14,7 @@ export class LivejobsActions extends LivejobsElement {
   #busy = false;
   #note = "";
   /** @type {string | undefined} */ #shown;
-  /** Until when a button that came up under the pointer does nothing: the click was meant for another one. */
+  /** Until when a button that came up under the pointer does nothing. */
   #freshUntil = 0;
   /** @type {any} */ #timer;
 
@@ -30,14 +30,14 @@ export class LivejobsActions extends LivejobsElement {
     this.render();
   }
 
-  /** Do what the key or the button of that name does. @param {string} action */
+  /** @param {string} action */
   act(action) {
     if (!this.job || !this.#idle || !actionsOf(this.job, this.page.rights).includes(action)) return;
     if (action === "cancel") this.#ask();
     else this.#retry(this.job);
   }
 
-  /** Whether a click is meant and not yet on its way. Not `disabled`: that would take the focus away. */
+  /** Not `disabled`: that would take the focus away. */
   get #idle() {
     return !this.#busy && Date.now() >= this.#freshUntil;
   }
@@ -54,7 +54,7 @@ export class LivejobsActions extends LivejobsElement {
     this.#shown = action;
     const had = this.contains(document.activeElement);
     render(this.#asking ? this.#question(job) : this.#button(job, action), this);
-    // a button that had the focus and went away leaves it to the row's link: not to nowhere, and not to another button
+    // a focused button that went away leaves the focus to the row's link
     if (had && !this.contains(document.activeElement)) this.closest("tr, header")?.querySelector("a")?.focus();
   }
 

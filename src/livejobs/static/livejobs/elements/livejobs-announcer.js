@@ -6,7 +6,7 @@ import { LivejobsElement } from "./element.js";
 const PAUSE_MS = 1000;
 const AT_ONCE = 3;
 
-/** Speaks, politely: what was to be said within a second is said together. Progress is never announced. */
+/** Speaks, politely: what is to be said within a second together. Progress is never announced. */
 export class LivejobsAnnouncer extends LivejobsElement {
   /** @type {string[]} */ #texts = [];
   /** @type {any} */ #timer;

@@ -6,7 +6,7 @@ import { LivejobsElement } from "./element.js";
 
 const PATIENCE_MS = 2000; // a shorter break is no news
 
-/** What a person has to know about the connection. It lies over the page, so that nothing shifts. */
+/** What a person has to know about the connection; over the page, so that nothing shifts. */
 export class LivejobsBar extends LivejobsElement {
   #said = "";
   #delayedAt = 0;
@@ -27,7 +27,7 @@ export class LivejobsBar extends LivejobsElement {
 
   /** The countdown is extra: it is not spoken each second. @returns {{text: string, extra?: string, button?: any}[]} */
   #notices() {
-    const { snapshot, server, user, status, live, lostAt, socket } = this.page;
+    const { snapshot, server, user, health, lostAt, socket } = this.page;
     const notices = [];
     if (server !== snapshot.server) {
       notices.push({ text: say("updated"), button: button(say("reload"), () => location.reload()) });
@@ -36,16 +36,16 @@ export class LivejobsBar extends LivejobsElement {
       const { login } = snapshot.urls;
       notices.push({ text: say("signed_out"), button: login ? html`<a class="lj-button" href=${login}>${say("sign_in")}</a>` : nothing });
     }
-    this.#delayedAt = live && status?.live === "delayed" ? this.#delayedAt || Date.now() : 0;
-    if (!live && Date.now() - lostAt > PATIENCE_MS) {
+    this.#delayedAt = health === "delayed" ? this.#delayedAt || Date.now() : 0;
+    if (lostAt && Date.now() - lostAt > PATIENCE_MS) {
       const rest = socket.retryAt - Date.now();
       const waits = socket.state === "waiting" && rest > 500;
       notices.push({
         text: say("stale"),
-        extra: waits ? say("reconnecting_in", { time: whole(rest + 500) }) : say("connecting"),
+        extra: waits ? say("reconnecting_in", { time: whole(rest + 500) }) : say(health === "reconnecting" ? "connecting" : health),
         button: button(say("try_now"), () => socket.wake()),
       });
-    } else if (this.#delayedAt && Date.now() - this.#delayedAt > PATIENCE_MS) notices.push({ text: say("delayed") });
+    } else if (this.#delayedAt && Date.now() - this.#delayedAt > PATIENCE_MS) notices.push({ text: say("updates_delayed") });
     return notices;
   }
 }

@@ -4,14 +4,14 @@ import { say } from "../words.js";
 import { LivejobsElement } from "./element.js";
 import { Fields, showError } from "./fields.js";
 
-const AGAIN_MS = 700; // two submits within that time, with nothing changed in between, are one double click
+const AGAIN_MS = 700; // two submits within that time, with nothing changed, are a double click
 
 /** The runner: choose a task, fill its form, run it. The attribute `task` preselects one.
  *
  * Events: "livejobs-submit" (detail: what will be started; prevent it to start nothing), "livejobs-started" (the job),
  * "livejobs-refused" (the CommandError). */
 export class LivejobsForm extends LivejobsElement {
-  /** By task, so that what was typed survives a look at another one. @type {Map<string, Fields>} */ #fields = new Map();
+  /** By task. @type {Map<string, Fields>} */ #fields = new Map();
   #chosen = "";
   #busy = false;
   #note = "";
@@ -41,10 +41,10 @@ export class LivejobsForm extends LivejobsElement {
   }
 
   render() {
-    const { tasks, live } = this.page;
+    const { tasks, connected } = this.page;
     const { task } = this;
     if (!task) return render(html`<p class="lj-empty">${say("nothing")}</p>`, this);
-    const note = this.#busy && !live ? say("checking") : this.#note;
+    const note = this.#busy && !connected ? say("checking") : this.#note;
     render(html`<form class="lj-form" novalidate>
       <div class="lj-field">
         <label for="lj-task"><span class="lj-label">${say("task")}</span></label>
@@ -64,7 +64,7 @@ export class LivejobsForm extends LivejobsElement {
     </form>`, this);
   }
 
-  /** The fields of the chosen task; new ones when a newer server asks for something else. */
+  /** New ones when a newer server asks for others. */
   get fields() {
     const { task } = this;
     let fields = this.#fields.get(task.name);
@@ -74,7 +74,7 @@ export class LivejobsForm extends LivejobsElement {
     return fields;
   }
 
-  /** Choose a task. @param {string} name */
+  /** @param {string} name */
   choose(name) {
     this.#chosen = name;
     this.#note = "";
@@ -82,7 +82,6 @@ export class LivejobsForm extends LivejobsElement {
     this.#fold();
   }
 
-  /** Start what the form says. */
   async submit() {
     const { task, fields } = this;
     if (this.#busy || !task || Date.now() - this.#clickedAt < AGAIN_MS) return;
@@ -118,8 +117,7 @@ export class LivejobsForm extends LivejobsElement {
     }
   }
 
-  /** Show why nothing was started: at the fields where that is known, else below the button.
-   * @param {string} message @param {Record<string, string>} errors */
+  /** Why nothing was started: at the fields, else below the button. @param {string} message @param {Record<string, string>} errors */
   #refuse(message, errors) {
     const { fields } = this;
     let first = fields.show(errors);

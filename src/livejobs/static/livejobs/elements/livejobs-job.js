@@ -46,7 +46,7 @@ export class LivejobsJob extends LivejobsElement {
     if (version > this.#stepsVersion && !this.#loading) this.#loadSteps(version);
   }
 
-  /** The timeline is not on the wire: it is fetched again when the job has a newer version. @param {number} asked */
+  /** The timeline is not on the wire. @param {number} asked */
   async #loadSteps(asked) {
     this.#loading = true;
     try {
@@ -59,7 +59,7 @@ export class LivejobsJob extends LivejobsElement {
       this.#loading = false;
       this.render();
     }
-    if ((this.job?.version ?? 0) > asked) this.#changed(); // it changed again while the answer was under way
+    if ((this.job?.version ?? 0) > asked) this.#changed(); // it changed meanwhile
   }
 
   async #loadTraceback() {
@@ -80,7 +80,7 @@ export class LivejobsJob extends LivejobsElement {
       const why = page.store.gone(this.#id) ? say("gone") : say("not_found");
       return render(html`<div class="lj-missing"><h1>${why}</h1><p>${this.#back()}</p></div>`, this);
     }
-    const said = describe(job, page.now, page.rights, page.live ? page.status : null);
+    const said = describe(job, page.now, page.rights, page.connected ? page.status : null);
     render(html`<header class="lj-jobhead lj-is-${said.kind}">
 ${this.#back()}
 <div class="lj-title"><h1 dir="auto">${said.name}</h1> <span class="lj-number">#${job.id}</span> <span class="lj-sub">${said.sub}</span></div>

@@ -3,7 +3,7 @@ import { html, render } from "../vendor/lit-html.js";
 import { say } from "../words.js";
 import { LivejobsElement } from "./element.js";
 
-const OFF = "livejobs-keys-off"; // in localStorage: single keys get in the way of some who speak to their computer
+const OFF = "livejobs-keys-off"; // in localStorage
 const SHEET = [
   ["J K", "key_move"],
   ["Enter", "key_open"],

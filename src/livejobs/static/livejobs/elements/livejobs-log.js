@@ -6,7 +6,7 @@ import { html, render } from "../vendor/lit-html.js";
 import { say } from "../words.js";
 import { LivejobsElement } from "./element.js";
 
-const CHUNK = 100; // lines of one block: blocks out of sight cost neither layout nor paint (content-visibility)
+const CHUNK = 100; // lines of a block: those out of sight cost nothing (content-visibility)
 const NEAR = 24; // pixels from the end that count as the end
 
 /** The log of a job (`job-id`): follows until one scrolls up. Lines are only ever added. */
@@ -26,7 +26,7 @@ export class LivejobsLog extends LivejobsElement {
     this.#id = Number(this.getAttribute("job-id"));
     this.replaceChildren();
     Object.assign(this.#scroll, { className: "lj-log", tabIndex: 0 });
-    this.#scroll.setAttribute("role", "group"); // the panel around it is the region
+    this.#scroll.setAttribute("role", "group");
     this.#scroll.setAttribute("aria-labelledby", "lj-log-title");
     this.#scroll.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.hear(page.store, "change", (event) => detail(event).ids.has(this.#id) && this.#update());
@@ -36,7 +36,7 @@ export class LivejobsLog extends LivejobsElement {
   #update() {
     const lines = this.page.store.log(this.#id);
     if (lines.length && lines.length !== this.#count) {
-      // lines come in order over one connection; where an earlier one came late, begin anew
+      // where an earlier line came late, begin anew
       if (lines[this.#count - 1] && lines[this.#count - 1].seq !== this.#last) this.#clear();
       this.#append(lines.slice(this.#count));
       this.#count = lines.length;
@@ -102,7 +102,6 @@ export class LivejobsLog extends LivejobsElement {
     this.#scroll.scrollTop = this.#scroll.scrollHeight;
   }
 
-  /** A line in the address is shown once it is there. */
   #toAnchor() {
     const line = /^#L\d+$/.test(location.hash) && this.querySelector(location.hash);
     if (!line || line.classList.contains("lj-target")) return;
@@ -111,7 +110,7 @@ export class LivejobsLog extends LivejobsElement {
     this.#following = false;
     this.#frame();
     line.scrollIntoView({ block: "center" });
-    requestAnimationFrame(() => line.scrollIntoView({ block: "center" })); // by now the blocks near it have their true size
+    requestAnimationFrame(() => line.scrollIntoView({ block: "center" })); // now blocks have their true size
   }
 
   async #copy() {

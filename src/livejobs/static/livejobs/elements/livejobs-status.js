@@ -3,20 +3,16 @@ import { html, render } from "../vendor/lit-html.js";
 import { say } from "../words.js";
 import { LivejobsElement } from "./element.js";
 
-/** The state of the connection in the header. */
+/** How it is with what is shown: green only where all of it is live. */
 export class LivejobsStatus extends LivejobsElement {
   start() {
     this.replaceChildren();
-    this.hear(this.page, "state hello", () => this.#render());
+    this.hear(this.page, "state", () => this.#render());
     this.#render();
   }
 
   #render() {
-    const { live, server, lostAt } = this.page;
-    const kind = live ? "live" : server && lostAt && this.#wasLive ? "reconnecting" : "connecting";
-    this.#wasLive ||= live;
-    render(html`<span class="lj-pill lj-pill-${kind}">${say(kind)}</span>`, this);
+    const { health } = this.page;
+    render(html`<span class="lj-pill lj-pill-${health}">${say(health)}</span>`, this);
   }
-
-  #wasLive = false;
 }

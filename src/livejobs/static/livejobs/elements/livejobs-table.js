@@ -12,12 +12,16 @@ import { LivejobsElement } from "./element.js";
  * Event "livejobs-open" (detail: the job) when a row is opened; prevent it to open the job elsewhere. */
 export class LivejobsTable extends LivejobsElement {
   /** @type {Map<number, HTMLTableRowElement>} */ #rows = new Map();
+  /** @type {number[]} */ #order = [];
   /** Jobs that wait until the reader looks at the top. @type {Set<number>} */ #held = new Set();
   #body = document.createElement("tbody");
+  #top = Infinity; // of the list when it was drawn last
+  #mine = 0; // the job started here last
 
   start() {
     const focused = document.activeElement?.closest(".lj-row")?.id ?? leftFrom();
     const { page } = this;
+    this.#top = page.list.top;
     this.#body.setAttribute("role", "rowgroup");
     this.#sync([], true);
     this.replaceChildren();
@@ -29,7 +33,9 @@ export class LivejobsTable extends LivejobsElement {
       if (this.#held.size && !this.#busy()) this.#held.forEach((id) => this.#show(id));
       this.#refresh((job) => !FINISHED.includes(job.state));
     });
-    this.hear(page, "hello status state", () => this.#refresh(() => true));
+    this.hear(page, "hello", () => this.#refresh(() => true));
+    this.hear(page, "status state", () => this.#refresh((job) => !FINISHED.includes(job.state)));
+    this.hear(page, "list", () => this.#frame());
     this.hear(this, "click", (event) => this.#clicked(event));
     page.watchList();
   }
@@ -40,14 +46,15 @@ export class LivejobsTable extends LivejobsElement {
     this.#frame();
   }
 
-  /** A job started here: on top at once, tinted for a second. @param {number} id */
+  /** On top at once, tinted for a second. @param {number} id */
   #own(id) {
+    this.#mine = id;
+    this.page.list.newest();
     this.#show(id);
     this.#frame();
-    this.#rows.get(id)?.classList.add("lj-own");
   }
 
-  /** Whether new rows would move what a person looks at, points at or has chosen. */
+  /** Whether new rows would move what a person looks at. */
   #busy() {
     const selection = getSelection();
     return (
@@ -57,16 +64,16 @@ export class LivejobsTable extends LivejobsElement {
     );
   }
 
-  /** @param {Iterable<number>} ids of changed jobs @param {boolean} welcome whether new rows may appear on top */
+  /** @param {Iterable<number>} ids @param {boolean} welcome whether new rows may appear on top */
   #sync(ids, welcome) {
     const { store } = this.page;
-    const known = this.#rows.size ? ids : store.jobs().map((job) => job.id);
-    const top = Math.max(0, ...this.#rows.keys());
-    for (const id of known) {
+    for (const id of ids) if (!store.job(id)) this.#remove(id);
+    const [top] = this.#order;
+    for (const id of top ? ids : store.jobs().map((job) => job.id)) {
       const job = store.job(id);
-      if (!job) this.#remove(id);
-      else if (this.#rows.has(id)) this.#render(job);
-      else if (id < top || welcome) this.#show(id);
+      if (!job) continue;
+      if (this.#rows.has(id)) this.#render(job);
+      else if (!top || id < top || welcome || id === this.#mine) this.#show(id);
       else this.#held.add(id);
     }
   }
@@ -86,17 +93,22 @@ export class LivejobsTable extends LivejobsElement {
     const row = document.createElement("tr");
     row.id = `job-${id}`;
     row.setAttribute("role", "row");
-    const next = [...this.#rows.keys()].filter((other) => other < id);
-    this.#body.insertBefore(row, next.length ? (this.#rows.get(Math.max(...next)) ?? null) : null);
+    const below = this.#order.findIndex((other) => other < id);
+    const at = below < 0 ? this.#order.length : below;
+    this.#body.insertBefore(row, this.#rows.get(this.#order[at]) ?? null);
+    this.#order.splice(at, 0, id);
     this.#rows.set(id, row);
+    row.classList.toggle("lj-own", id === this.#mine);
     this.#render(job);
   }
 
   /** @param {number} id */
   #remove(id) {
     this.#held.delete(id);
+    if (!this.#rows.has(id)) return;
     this.#rows.get(id)?.remove();
     this.#rows.delete(id);
+    this.#order.splice(this.#order.indexOf(id), 1);
   }
 
   /** @param {(job: Job) => boolean} which */
@@ -111,8 +123,8 @@ export class LivejobsTable extends LivejobsElement {
   /** @param {Job} job */
   #render(job) {
     const row = /** @type {HTMLTableRowElement} */ (this.#rows.get(job.id));
-    const { now, rights, status, live } = this.page;
-    const said = describe(job, now, rights, live ? status : null);
+    const { now, rights, status, connected } = this.page;
+    const said = describe(job, now, rights, connected ? status : null);
     const own = row.classList.contains("lj-own") ? " lj-own" : "";
     row.className = `lj-row lj-is-${said.kind}${own}`;
     render(html`
@@ -123,20 +135,23 @@ export class LivejobsTable extends LivejobsElement {
   }
 
   #frame() {
-    const { store, more, live } = this.page;
-    const running = store.jobs().filter((job) => job.state === "running").length;
+    const { list, running, connected } = this.page;
     render(html`<div class="lj-listhead"><h2 id="lj-list-title">${say("list")}</h2> <span class="lj-count">${
       running ? say("count", { n: running }) : ""}</span>${this.#held.size
       ? html`<button type="button" class="lj-button lj-new" @click=${() => this.#release()}>${say("new", { n: this.#held.size })}</button>`
-      : nothing}</div>
+      : nothing}${list.top === Infinity ? nothing
+      : html`<button type="button" class="lj-button lj-new" @click=${() => list.newest()}>${say("newest")}</button>`}</div>
 ${this.#rows.size ? html`<table class="lj-table" role="table" aria-labelledby="lj-list-title">
 <thead role="rowgroup"><tr role="row"><th role="columnheader" scope="col">${say("column_id")}</th> <th role="columnheader" scope="col">${
   say("column_name")}</th> <th role="columnheader" scope="col">${say("column_status")}</th> <th role="columnheader" scope="col"><span class="lj-hidden">${
   say("column_actions")}</span></th></tr></thead>
 ${this.#body}
-</table>${more ? html`
-<button type="button" class="lj-button lj-older" ?disabled=${!live} @click=${() => this.page.older()}>${say("older")}</button>` : nothing}`
+</table>${list.more ? html`
+<button type="button" class="lj-button lj-older" ?disabled=${!connected || list.busy} @click=${() => list.older()}>${say("older")}</button>` : nothing}`
   : html`<p class="lj-empty">${say("empty")}</p>`}`, this);
+    if (list.top === this.#top) return;
+    this.#top = list.top;
+    this.scrollIntoView({ block: "start" });
   }
 
   /** @param {MouseEvent} event */

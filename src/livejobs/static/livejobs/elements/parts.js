@@ -1,9 +1,9 @@
 // @ts-check
-// Pieces of a job's row that its page shows too.
+// Of a job's row, and of its page.
 import { html, nothing } from "../vendor/lit-html.js";
 import { say } from "../words.js";
 
-/** An icon from the sprite in the page; decoration, the word beside it says the same. @param {string} name */
+/** Decoration: the word beside it says the same. @param {string} name */
 export const icon = (name) =>
   html`<svg class="lj-icon" aria-hidden="true"><use href="#lj-${name}"></use></svg>`;
 

@@ -5,7 +5,7 @@ import { say } from "../words.js";
 const FIRST_ROWS = 100;
 const COLUMNS_MAX = 12;
 
-/** A result: a list of objects as a table, text as text, else JSON.
+/** A list of objects as a table, text as text, else JSON.
  * @param {unknown} value @param {boolean} all show every row @param {() => void} showAll */
 export function resultOf(value, all, showAll) {
   if (value === null || value === undefined) return html`<p class="lj-none">${say("no_result")}</p>`;
@@ -17,7 +17,7 @@ export function resultOf(value, all, showAll) {
 /** @param {string} text */
 const pre = (text) => html`<pre class="lj-pre" dir="auto" tabindex="0">${text}</pre>`;
 
-/** The columns of a list of objects; null where it is none, or too wide to be read as a table. @param {unknown} value */
+/** Of a list of objects; null where it is none, or too wide. @param {unknown} value */
 function columnsOf(value) {
   if (!Array.isArray(value) || !value.length) return null;
   /** @type {Set<string>} */ const names = new Set();

@@ -21,7 +21,7 @@ export function timelineOf(steps, now) {
   })}</ol>`;
 }
 
-/** How long the job stayed there. @param {Step} step @param {Step | undefined} after @param {number} now */
+/** @param {Step} step @param {Step | undefined} after @param {number} now */
 function took(step, after, now) {
   if (!after && FINISHED.includes(step.state)) return nothing;
   return exact((after ? Date.parse(after.at) : now) - Date.parse(step.at));

@@ -1,0 +1,89 @@
+"""Long lists: every row that a page shows is true, whatever happened to the connection, and there are not too many.
+
+A page that says "Live" and shows a job as queued that has long succeeded is the one thing this project must never be.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import Person, Server, is_live, row
+from tests.waiting import wait_for
+
+pytest_plugins = ("tests.browser_fixtures",)
+pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(240)]
+
+TRUE_SECONDS = 10  # from the last change of a row until every page shows it
+ALL_OVER_SECONDS = 120
+WORDS = """
+[...document.querySelectorAll(".lj-row")].map((row) => [Number(row.id.slice(4)), row.querySelector(".lj-word").textContent])
+"""
+
+
+def shown(page: Page) -> dict[int, str]:
+    """The word of each row, by the id of its job, in the order of the page."""
+    return dict(page.evaluate(WORDS))
+
+
+def pause(server: Server, number: signal.Signals) -> None:
+    """Stop the worker's parent, which hands out jobs, or let it go on."""
+    os.kill(server.part("worker"), number)
+
+
+def start_many(person: Person, page: Page, count: int) -> list[int]:
+    """Start so many jobs at once."""
+    return person.jobs(page, *[{"task": "at_once", "name": f"Job {number}"} for number in range(count)])
+
+
+def await_all_over(server: Server, page: Page, ids: list[int]) -> None:
+    """Wait until all of these have succeeded, by the database."""
+
+    def over() -> bool:
+        page.evaluate("0")
+        wanted = set(ids)
+        return sum(each["id"] in wanted for each in server.rows(state="succeeded")) == len(ids)
+
+    wait_for(over, timeout=ALL_OVER_SECONDS, message="the end of all jobs")
+
+
+def await_true(page: Page, ids: list[int]) -> dict[int, str]:
+    """Wait until every row that is shown is completed, and they are the newest ones; what is shown then."""
+
+    def true() -> dict[int, str]:
+        found = shown(page)
+        assert Counter(found.values()) == {"Completed": len(found)}, Counter(found.values())
+        assert list(found) == sorted(ids, reverse=True)[: len(found)]
+        return found
+
+    return wait_for(true, timeout=TRUE_SECONDS, message="rows that are true")
+
+
+def test_after_the_server_came_back_every_row_is_true(person: Person, server: Server) -> None:
+    page = person.open()
+    pause(server, signal.SIGSTOP)
+    try:
+        ids = start_many(person, page, 401)
+        expect(page.locator(".lj-row")).to_have_count(401)
+        os.kill(server.part("web"), signal.SIGKILL)
+    finally:
+        pause(server, signal.SIGCONT)
+    await_all_over(server, page, ids)
+    is_live(page)
+    assert len(await_true(page, ids)) == 401
+    expect(page.locator("livejobs-status")).to_have_text("Live")
+
+
+def test_after_a_burst_every_row_is_true_and_there_are_a_thousand_at_most(person: Person, server: Server) -> None:
+    page = person.open()
+    ids = start_many(person, page, 2501)
+    await_all_over(server, page, ids)
+    assert 500 <= len(await_true(page, ids)) <= 1000
+    is_live(page)
+    older = page.get_by_role("button", name="Load older jobs")
+    expect(older).to_be_visible()
+    assert row(page, ids[0]).count() == 0
