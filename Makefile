@@ -41,9 +41,9 @@ test-postgresql: $(VENV)/.dev ## the integration tests again, on PostgreSQL
 	    LIVEJOBS_TEST_DATABASE=postgresql $(PYTEST) $(DIST) tests/integration $(ARGS); fi
 
 test-chaos: $(VENV)/.dev ## two seeds of the chaos suite, and that it catches deliberate defects
-	@tests/machine postgresql
-	@if tests/machine --have postgresql; then \
-	    $(BIN)/python -m tests.chaos && $(PYTEST) -m chaos -n 2 tests/chaos $(ARGS); fi
+	@tests/machine browser postgresql node
+	@if tests/machine --have postgresql && tests/machine --have browser && tests/machine --have node; then \
+	    $(MAKE) -s node_modules/.ready && $(BIN)/python -m tests.chaos && $(PYTEST) -m chaos -n 2 tests/chaos $(ARGS); fi
 
 test-js: ## the JavaScript tests
 	@tests/machine node
@@ -70,7 +70,8 @@ bench: $(VENV)/.dev ## measure; results go to bench/results
 	@$(BIN)/python -m bench $(ARGS)
 
 chaos: $(VENV)/.dev ## break a cluster of real processes and check what we promise (LEVEL=short, full or soak)
-	@tests/machine postgresql
+	@tests/machine browser postgresql node
+	@$(MAKE) -s node_modules/.ready
 	@$(BIN)/python -m tests.chaos $(if $(LEVEL),--level $(LEVEL)) $(ARGS)
 
 screenshots: $(VENV)/.dev ## take the pictures of the README and the documentation from a real server

@@ -36,6 +36,7 @@ class Watched:
     before: float
     from_id: float = 0
     answered: bool = False
+    epoch: int = 0
 
     def covers(self, job_id: int) -> bool:
         return job_id == self.job_id if self.job_id is not None else self.from_id <= job_id < self.before
@@ -61,26 +62,30 @@ class Reducer:
                 for part in message["messages"]:
                     self.apply(part)
             case "hello":
-                self._epoch += 1
                 for each in self.watches.values():
                     each.answered, each.from_id = False, 0
             case "watch":
                 before = (message.get("jobs") or {}).get("before") or inf
-                self.watches[message["id"]] = Watched(message.get("ref"), message.get("job_id"), before)
+                self._epoch += 1
+                self.watches[message["id"]] = Watched(
+                    message.get("ref"), message.get("job_id"), before, epoch=self._epoch
+                )
             case "unwatch":
                 self.watches.pop(message["id"], None)
             case "snapshot":  # one of an earlier command, too, tells of jobs: the server will not tell that again
+                watched = self._current(message)
+                if watched is not None:
+                    watched.answered = True
+                if watched is not None and "jobs" in message:
+                    watched.from_id, watched.before = message["from_id"], message["before"] or inf
                 for job in message["jobs"] if "jobs" in message else [message["job"]]:
                     self._fields(job)
                 if "log" in message:
                     self._log(message["job"]["id"], message["log"])
-                if watched := self._current(message):
-                    watched.answered = True
-                    if "jobs" in message:
-                        watched.from_id, watched.before = message["from_id"], message["before"] or inf
-                        self._forget(watched)
-            case "narrowed" if watched := self._current(message):
-                watched.from_id = message["from_id"]
+                if watched is not None and "jobs" in message:
+                    self._forget(watched)
+            case "narrowed" if narrowed := self._current(message):
+                narrowed.from_id = message["from_id"]
             case "error" if message.get("ref") is not None and message["code"] != ErrorCode.UNAVAILABLE:
                 self.watches = {key: each for key, each in self.watches.items() if each.ref != message["ref"]}
             case "progress":
@@ -111,25 +116,27 @@ class Reducer:
         watched = self.watches.get(message["watch"])
         return watched if watched is not None and watched.ref == message.get("ref") else None
 
-    def _covers(self, job_id: int) -> bool:
-        return any(watched.covers(job_id) for watched in self.watches.values())
+    def _covers(self, job_id: int, *, answered: bool = False) -> bool:
+        return any(each.covers(job_id) for each in self.watches.values() if each.answered or not answered)
 
     def _forget(self, watched: Watched) -> None:
-        """What an earlier connection told and a fresh list should hold and does not is no more, or no longer ours."""
+        """What was told before a list was asked for, and it lacks, is no more, or no longer ours."""
+        single = {each.job_id for each in self.watches.values() if each.answered}
         for job_id, known in list(self.jobs.items()):
-            if known.epoch < self._epoch and watched.covers(job_id):
+            if known.epoch < watched.epoch and watched.covers(job_id) and job_id not in single:
                 del self.jobs[job_id]
 
     def _known(self, job_id: int) -> Known | None:
         if job_id in self.gone or not self._covers(job_id):
             return None
-        return self.jobs.setdefault(job_id, Known(epoch=self._epoch))
+        return self.jobs.setdefault(job_id, Known())
 
     def _fields(self, job: dict[str, Any]) -> None:
         known = self._known(job["id"])
         if known is None:
             return
-        known.epoch = self._epoch
+        if self._covers(job["id"], answered=True):  # else a list that is asked for says whether there still is such a job
+            known.epoch = self._epoch
         if known.fields is None or _rank(job) > _rank(known.fields):
             known.fields = job
         self._progress(job["id"], job["attempt"], job["progress"])

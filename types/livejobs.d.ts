@@ -123,7 +123,7 @@ interface Entry {
   log: Map<number, LogLine>;
   lines: LogLine[] | null;
   view: Job | null;
-  epoch: number; // of the connection that told it last
+  epoch: number; // of the watch that was asked for last when it was told
 }
 
 /** What a store knows of one watch. Until it is answered it covers all that it may come to show. */
@@ -133,6 +133,7 @@ interface Watch {
   from: number;
   before: number;
   answered: boolean;
+  epoch: number;
 }
 
 /** One watch of a list: the ids from `from` (known once it is answered) to below `before`. */

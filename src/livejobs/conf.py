@@ -75,9 +75,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("HEAL_FINISHED_SECONDS", 30.0, "How often the live view of finished jobs is compared with the database."),
     Setting("SLOW_CLIENT_SECONDS", 10.0, "How long a blocked browser may hold up its messages before it is closed."),
     Setting("SESSION_SECONDS", 60.0, "How often a socket reads its user and session again."),
-    Setting(
-        "RETRY_AFTER_SECONDS", 0.5, "The base of a browser's reconnect delay; it doubles, and has full jitter."
-    ),
+    Setting("RETRY_AFTER_SECONDS", 0.5, "The base of a browser's reconnect delay; it doubles, and has full jitter."),
     Setting("RETRY_MAX_SECONDS", 30.0, "The longest reconnect delay of a browser."),
     Setting(
         "TUTORIAL_REPLAY_SECONDS", 600.0, "How long the tutorial's dialect repeats a completion to a returning client."

@@ -10,11 +10,16 @@ const read = (name) => JSON.parse(readFileSync(new URL(`../vectors/${name}.json`
 const conversations = read("conversations");
 
 const WATCHES = [{ action: "watch", id: "list", jobs: {} }, { action: "watch", id: "job", job_id: 1 }];
+/** A list that is answered, so that events may come at any time. */
+const ANSWERED = [
+  { action: "watch", id: "all", jobs: {} },
+  { action: "snapshot", watch: "all", jobs: [], more: false, from_id: 0, before: null },
+];
 
 /** @param {any[]} events */
 function viewOf(events) {
   const store = new JobStore();
-  [...WATCHES, ...events].forEach((event) => store.apply(event));
+  [...ANSWERED, ...WATCHES, ...events].forEach((event) => store.apply(event));
   return Object.fromEntries(store.jobs().map((job) => [job.id, { ...job, log: store.log(job.id) }]));
 }
 
@@ -113,15 +118,6 @@ test("a watch that is not answered may be expected to cover less", () => {
   store.expect("list", 2);
   assert.deepEqual(store.jobs().map(({ id }) => id), [3, 2]);
   store.expect("nothing of the kind", 9);
-});
-
-test("it follows a connection: what is asked of it, and what it says", () => {
-  const [store, socket] = [new JobStore(), new EventTarget()];
-  store.follow(socket);
-  socket.dispatchEvent(new CustomEvent("asked", { detail: { ...WATCHES[0], ref: "1" } }));
-  assert.equal(store.answered, false);
-  socket.dispatchEvent(new CustomEvent("message", { detail: { action: "job", job: job(1) } }));
-  assert.equal(store.jobs().length, 1);
 });
 
 test("only so many ids are remembered as gone", () => {

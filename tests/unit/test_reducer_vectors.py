@@ -17,7 +17,10 @@ VECTORS: list[dict[str, Any]] = json.loads((FOLDER / "reducer.json").read_text()
 CONVERSATIONS: list[dict[str, Any]] = json.loads((FOLDER / "conversations.json").read_text())
 
 
+# one list that is answered, so that events may come at any time, and what the snapshots of the vectors answer
 WATCHES: list[dict[str, Any]] = [
+    {"action": "watch", "id": "all", "jobs": {}},
+    {"action": "snapshot", "watch": "all", "jobs": [], "more": False, "from_id": 0, "before": None},
     {"action": "watch", "id": "list", "jobs": {}},
     {"action": "watch", "id": "job", "job_id": 1},
 ]

@@ -16,6 +16,7 @@ from livejobs.broadcast import Event as Broadcast
 from livejobs.broadcast import job_events, job_group, progress_events
 from livejobs.conf import conf
 from livejobs.errors import InvalidError, NotFoundError
+from livejobs.live.event import list_groups
 from livejobs.live.identity import Door
 from livejobs.live.ledger import Level
 from livejobs.live.logs import Chunk
@@ -152,7 +153,7 @@ def _one_job(person: Person, watch: Watch) -> OneJob:
     job = get_policy().visible(person).select_related("owner").filter(id=watch.job_id).first()
     if job is None:
         raise NotFoundError
-    return OneJob(public_job(job), _lines(job.id, watch.log_after))
+    return OneJob(public_job(job), _lines(job.id, watch.log_after), list_groups(job.owner_key))
 
 
 def _lines(job_id: int, after: int) -> list[LogLine]:

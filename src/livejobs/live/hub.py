@@ -248,11 +248,11 @@ class Hub:
             below = found[-1][0]
 
     async def _seen_before(self, now: float) -> int:
-        """The highest id seen a window ago. Marks are made by rounds that worked, so trouble only widens the window."""
+        """The highest id seen a window before the last round that worked: trouble and freezes only widen it."""
         highest = await database.run(answers.newest_id)
         if not self._marks:
             self._marks.append((now - WINDOW_SECONDS, max(0, highest - IN_FLIGHT)))
-        while len(self._marks) > 1 and self._marks[1][0] <= now - WINDOW_SECONDS:
+        while len(self._marks) > 1 and self._marks[1][0] <= self._marks[-1][0] - WINDOW_SECONDS:
             self._marks.popleft()
         self._marks.append((now, highest))
         return self._marks[0][1]

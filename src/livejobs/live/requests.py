@@ -85,10 +85,14 @@ class Jobs:
 
 @dataclass(frozen=True, slots=True)
 class OneJob:
-    """The snapshot of one job, with the first of its log lines above `log_after`."""
+    """The snapshot of one job, with the first of its log lines above `log_after`.
+
+    :param groups: the list groups that carry the job.
+    """
 
     job: PublicJob
     lines: list[LogLine]
+    groups: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,7 +253,7 @@ class Session:
         taken = False
         for watching in self._watches.values():  # of a job that one watch shows, the others may not have heard yet
             if not watching.pending:
-                taken |= self._admit(watching, event)
+                taken |= event.kind in ("job", "progress") and self._admit(watching, job_id, event.groups)
             elif watching.covers(job_id, event.groups):
                 watching.keep(event)
         if taken and not known:
@@ -327,7 +327,11 @@ class Session:
         self._say(encode(message))
         last = answer.lines[-1]["seq"] if answer.lines else watching.command.log_after
         self.mailbox.logs.follow(answer.job["id"], last, answer.job["log_seq"])
-        self._follow(watching, [answer.job], watching.settle([answer.job["id"]], more=False))
+        job_id = answer.job["id"]
+        self._follow(watching, [answer.job], watching.settle([job_id], more=False))
+        for other in self._watches.values():  # a list that covers it shows it now, whether or not it has heard of it
+            if not other.pending and job_id in self._ids:
+                self._admit(other, job_id, answer.groups)
 
     def _follow(self, watching: Watching, jobs: list[PublicJob], early: list[Event]) -> None:
         """Keep what a snapshot showed equal to the rows, beginning with what came before it."""
@@ -361,12 +365,12 @@ class Session:
             del self._joined[group]
         self._switchboard.leave(self, left)
 
-    def _admit(self, watching: Watching, event: Event) -> bool:
-        """Let an event's job into a list that ought to show it; say whether that was so."""
-        job_id = event.job_id
-        if event.kind not in ("job", "progress") or job_id in watching.ids:
-            return False
-        if not watching.covers(job_id, event.groups):
+    def _admit(self, watching: Watching, job_id: int, groups: tuple[str, str]) -> bool:
+        """Let a job into a list that ought to show it; say whether that was so.
+
+        :param groups: the list groups that carry the job.
+        """
+        if job_id in watching.ids or not watching.covers(job_id, groups):
             return False
         dropped = watching.add(job_id)
         admitted = job_id in watching.ids

@@ -148,7 +148,7 @@ def watch_job(session: Session, shown: PublicJob, lines: Iterable[LogLine] = (),
     (watch,) = send(session, action="watch", id=id, job_id=shown["id"], **what)
     assert isinstance(watch, Watch)
     (snapshot,) = session.answered(watch, Groups((job_group(shown["id"]),)))
-    session.answered(snapshot, OneJob(shown, list(lines)))
+    session.answered(snapshot, OneJob(shown, list(lines), (MINE, ALL_GROUP)))
     return snapshot
 
 

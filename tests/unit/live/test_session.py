@@ -242,7 +242,7 @@ def test_a_list_takes_in_a_job_that_was_looked_at_alone_before_the_list_heard_of
     """Else nobody would tell of it any more once it is not looked at alone, and the list would show it all the same."""
     watch_list(session)
     watch_job(session, public(7))
-    assert session.missing({7}, MINE) == {7}
+    assert session.missing({7}, MINE) == set()
     assert not board.offer(session, job_event(7, 2, "running"))  # it is held already
     (unwatch,) = send(session, action="unwatch", id="job")
     session.answered(unwatch, Nothing())
@@ -522,7 +522,7 @@ def test_random_conversations_keep_the_books(board, monkeypatch):
                 case 1 if waiting:
                     snapshot = waiting.pop(dice.randrange(len(waiting)))
                     if snapshot.watch.job_id is not None:
-                        session.answered(snapshot, OneJob(public(snapshot.watch.job_id, step), []))
+                        session.answered(snapshot, OneJob(public(snapshot.watch.job_id, step), [], (MINE, ALL_GROUP)))
                     else:
                         ids = sorted(dice.sample(range(1, 31), 5), reverse=True)
                         jobs = Jobs([public(each, step) for each in ids], more=dice.random() < 0.5)
@@ -549,6 +549,6 @@ def test_a_line_that_comes_while_a_jobs_snapshot_is_read_is_not_lost_though_a_li
     board.recent.add(1, Chunk(1, 1, json.dumps({"action": "log", "job_id": 1, "lines": [line(1)]})))
     board.offer(session, log_event(1, 1))  # after the snapshot was read, before it is told
 
-    session.answered(snapshot, OneJob(public(1), []))
+    session.answered(snapshot, OneJob(public(1), [], (MINE, ALL_GROUP)))
 
     assert [frame["lines"][0]["seq"] for frame in frames(session) if frame["action"] == "log"] == [1]

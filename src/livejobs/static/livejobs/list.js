@@ -29,7 +29,7 @@ export class JobList {
   }
 
   watch() {
-    if (!this.#pieces.length) this.#add(Infinity, 0);
+    if (!this.#pieces.length) this.#add(Infinity, LIST_DEFAULT, 0);
   }
 
   /** Load the jobs below; where the list is full, they take its place. */
@@ -37,7 +37,8 @@ export class JobList {
     const from = this.#pieces.at(-1)?.from;
     if (!this.more || this.busy || !from) return;
     const size = this.#ids().length;
-    if (size < this.max) this.#add(from, size); // as long as all above: a connection may have only so many watches
+    // as long as all above: a connection may have only so many watches
+    if (size < this.max) this.#add(from, Math.max(size, LIST_DEFAULT), size);
     else this.#next = this.#ask(from, LIST_MAX);
   }
 
@@ -53,7 +54,7 @@ export class JobList {
     const old = [...this.#pieces.splice(0), this.#next];
     this.#next = undefined;
     this.#goal = ids.at(-1) ?? Infinity;
-    this.#add(top, ids.length, 0);
+    this.#add(top, Math.max(ids.length, LIST_DEFAULT), 0);
     this.#drop(old);
   }
 
@@ -89,13 +90,13 @@ export class JobList {
     const ids = this.#ids();
     const below = ids.filter((id) => id < from).length;
     const above = new Set([...ids, ...jobs.map(({ id }) => id)]).size - below;
-    if (this.more && from > this.#goal && above < this.max) this.#add(from, below, above);
+    if (this.more && from > this.#goal && above < this.max) this.#add(from, below || 1, above);
     else this.#goal = Infinity;
   }
 
-  /** @param {number} before @param {number} size @param {number} [above] rows above it */
-  #add(before, size, above = size) {
-    this.#pieces.push(this.#ask(before, Math.min(Math.max(size, LIST_DEFAULT), LIST_MAX, this.max - above)));
+  /** @param {number} before @param {number} limit @param {number} above rows */
+  #add(before, limit, above) {
+    this.#pieces.push(this.#ask(before, Math.min(limit, LIST_MAX, this.max - above)));
   }
 
   /** @param {number} before @param {number} limit @returns {Piece} */

@@ -20,13 +20,6 @@ export class JobStore extends EventTarget {
     this.schedule = schedule;
   }
 
-  /** Take in what a connection says and is asked to watch. @param {EventTarget} socket */
-  follow(socket) {
-    for (const type of ["asked", "message"]) {
-      socket.addEventListener(type, (event) => this.apply(/** @type {CustomEvent} */ (event).detail));
-    }
-  }
-
   /** Whether every watch was answered on this connection: then all that is shown is live. */
   get answered() {
     return [...this.#watches.values()].every((watch) => watch.answered);
@@ -90,28 +83,25 @@ export class JobStore extends EventTarget {
     else if (job) this.#fields(job);
   }
 
-  /** A new connection: all has to be answered again, and stays until then. */
+  /** All has to be answered again, and stays until then. */
   #anew() {
-    this.#epoch++;
     for (const watch of this.#watches.values()) Object.assign(watch, { answered: false, from: 0 });
   }
 
   /** @param {any} command */
   #watch({ id, ref, job_id, jobs }) {
-    this.#watches.set(id, { ref, job: job_id, from: 0, before: jobs?.before ?? Infinity, answered: false });
+    this.#watches.set(id, { ref, job: job_id, from: 0, before: jobs?.before ?? Infinity, answered: false, epoch: ++this.#epoch });
     this.#letGo();
   }
 
-  /** Of an earlier command, too, it tells of jobs: the server will not tell that again. @param {any} message */
+  /** One of an earlier command tells of jobs, too: the server will not do so again. @param {any} message */
   #snapshot({ watch, ref, job, log, jobs, from_id, before }) {
+    const known = this.current({ watch, ref }) && this.#watches.get(watch);
+    if (known) known.answered = true;
+    if (known && jobs) Object.assign(known, { from: from_id, before: before ?? Infinity });
     for (const each of jobs ?? [job]) this.#fields(each);
     if (log) this.#log(job.id, log);
-    if (!this.current({ watch, ref })) return;
-    const known = /** @type {Watch} */ (this.#watches.get(watch));
-    known.answered = true;
-    if (job) return;
-    Object.assign(known, { from: from_id, before: before ?? Infinity });
-    this.#forget(known);
+    if (known && jobs) this.#forget(known);
     this.#letGo();
   }
 
@@ -128,10 +118,10 @@ export class JobStore extends EventTarget {
     this.#letGo();
   }
 
-  /** @param {number} id */
-  #covers(id) {
-    for (const { job, from, before } of this.#watches.values()) {
-      if (job === undefined ? from <= id && id < before : job === id) return true;
+  /** @param {number} id @param {boolean} [surely] by a watch that is answered */
+  #covers(id, surely) {
+    for (const { job, from, before, answered } of this.#watches.values()) {
+      if ((answered || !surely) && (job === undefined ? from <= id && id < before : job === id)) return true;
     }
     return false;
   }
@@ -141,10 +131,11 @@ export class JobStore extends EventTarget {
     for (const id of this.#jobs.keys()) if (!this.#covers(id)) this.#remove(id);
   }
 
-  /** What an earlier connection told and a fresh list lacks is no more, or no longer ours. @param {Watch} list */
-  #forget({ from, before }) {
+  /** What was told before a list was asked for, and it lacks, is no more. @param {Watch} list */
+  #forget({ from, before, epoch }) {
+    const single = [...this.#watches.values()].map(({ job, answered }) => answered && job);
     for (const [id, entry] of this.#jobs) {
-      if (entry.epoch < this.#epoch && from <= id && id < before) this.#remove(id);
+      if (entry.epoch < epoch && from <= id && id < before && !single.includes(id)) this.#remove(id);
     }
   }
 
@@ -165,7 +156,7 @@ export class JobStore extends EventTarget {
   #fields(job) {
     const entry = this.#entry(job.id);
     if (!entry) return;
-    entry.epoch = this.#epoch;
+    if (this.#covers(job.id, true)) entry.epoch = this.#epoch; // else a list asked for tells
     const old = entry.fields;
     if (!old || job.version > old.version || (job.version === old.version && old.truncated && !job.truncated)) {
       entry.fields = job;
@@ -200,7 +191,7 @@ export class JobStore extends EventTarget {
     if (this.#gone.has(id) || !this.#covers(id)) return undefined;
     let entry = this.#jobs.get(id);
     if (!entry) {
-      entry = { fields: null, progress: NO_PROGRESS, log: new Map(), lines: null, view: null, epoch: this.#epoch };
+      entry = { fields: null, progress: NO_PROGRESS, log: new Map(), lines: null, view: null, epoch: 0 };
       this.#jobs.set(id, entry);
     }
     return entry;
