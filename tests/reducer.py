@@ -135,7 +135,7 @@ class Reducer:
         known = self._known(job["id"])
         if known is None:
             return
-        if self._covers(job["id"], answered=True):  # else a list that is asked for says whether there still is such a job
+        if self._covers(job["id"], answered=True):  # else a list asked for says whether it is there
             known.epoch = self._epoch
         if known.fields is None or _rank(job) > _rank(known.fields):
             known.fields = job
