@@ -1,4 +1,4 @@
-"""People, as WebSocket clients: those who start and cancel jobs, and those who watch. Each runs the reducer.
+"""People who start and cancel jobs, as WebSocket clients. What they look at is in `screens`.
 
 They live on one event loop in a thread of its own, and come back after every cut, as the page does.
 """
@@ -19,13 +19,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
 from livejobs.live.layer import being_cancelled
-from tests.reducer import Reducer
 
 T = TypeVar("T")
 ANSWER_SECONDS: Final = 6.0
 BACK_SECONDS: Final = (0.2, 1.5)  # the pause before coming back, by chance
-EVENTS: Final = frozenset({"job", "snapshot", "progress", "log", "gone"})
-TRIES: Final = 400  # longer than any database is away
 AWAY: Final = (OSError, WebSocketException, InvalidHandshake, TimeoutError, EOFError)
 
 
@@ -57,17 +54,12 @@ class People:
 
 
 class Client:
-    """One page of one browser: it keeps a socket open, and what it watches watched."""
+    """Somebody who keeps a socket open, and looks at nothing."""
 
     def __init__(self, ports: list[int], cookie: str, seed: int) -> None:
         self._ports, self._cookie, self._chance = ports, cookie, random.Random(seed)
-        self.reducer = Reducer()
         self.connected = asyncio.Event()
-        self.connections = 0
         self.port = 0  # of the web process that serves it now
-        self.watched: set[int] = set()
-        self.listing = False
-        self.covers = 0  # the lowest id of its list: that is its snapshot and what came later
         self.keeping: asyncio.Task[None] | None = None
         self._socket: ClientConnection | None = None
         self._refs = 0
@@ -95,25 +87,6 @@ class Client:
         finally:
             self._answers.pop(ref, None)
 
-    async def watch(self, job_id: int) -> None:
-        """Look at one job, with its log. A socket that breaks meanwhile looks again by itself."""
-        self.watched.add(job_id)
-        connection = self.connections
-        for _ in range(TRIES):
-            if job_id not in self.watched or connection != self.connections or await self._watch(job_id):
-                return
-            await asyncio.sleep(self._chance.uniform(*BACK_SECONDS))
-
-    async def unwatch(self, job_id: int) -> None:
-        """Look away; what is known of its log stays known."""
-        self.watched.discard(job_id)
-        await self.ask(action="unwatch", id=f"job{job_id}")
-
-    async def drop(self) -> None:
-        """Lose the socket."""
-        if self._socket is not None:
-            self._socket.transport.abort()
-
     async def keep(self) -> None:
         """Keep a socket open until cancelled."""
         while True:
@@ -136,51 +109,16 @@ class Client:
             max_size=None, ping_interval=5, ping_timeout=5, compression=None,
         ) as socket:  # fmt: skip
             self._socket, self.port = socket, port
-            self.connections += 1
-            looking = asyncio.create_task(self._look())
-            try:
-                await self._read(socket)
-            finally:
-                looking.cancel()
-
-    async def _look(self) -> None:
-        """Watch again what was watched before the cut."""
-        looks = [self.watch(job_id) for job_id in sorted(self.watched)]
-        await asyncio.gather(*([self._list()] if self.listing else []), *looks)
-        self.connected.set()
-
-    async def _read(self, socket: ClientConnection) -> None:
-        async for text in socket:
-            frame = json.loads(text)
-            for message in frame["messages"] if frame["action"] == "batch" else [frame]:
-                self._take(message)
+            self.connected.set()
+            async for text in socket:
+                frame = json.loads(text)
+                for message in frame["messages"] if frame["action"] == "batch" else [frame]:
+                    self._take(message)
 
     def _take(self, message: dict[str, Any]) -> None:
         answer = self._answers.get(message.get("ref") or "")
-        if message["action"] in EVENTS or (message["action"] == "ack" and "job" in message):
-            self.reducer.apply(message)
-        if message["action"] == "snapshot" and message["watch"] == "list":  # one may come unasked, after a long silence
-            self.covers = min((job["id"] for job in message["jobs"]), default=0) if message["more"] else 0
         if answer is not None and not answer.done():
             answer.set_result(message)
-
-    async def _list(self) -> None:
-        connection = self.connections
-        for _ in range(TRIES):
-            if connection != self.connections:
-                return
-            answer = await self.ask(action="watch", id="list", jobs={"scope": "mine"})
-            if answer is not None and answer["action"] == "snapshot":
-                return
-            await asyncio.sleep(self._chance.uniform(*BACK_SECONDS))
-
-    async def _watch(self, job_id: int) -> bool:
-        known = self.reducer.jobs.get(job_id)
-        after = max(known.log, default=0) if known else 0
-        gapless = after and known is not None and len(known.log) == after
-        log_after = {"log_after": after} if gapless else {}
-        answer = await self.ask(action="watch", id=f"job{job_id}", job_id=job_id, **log_after)
-        return answer is not None and answer["action"] == "snapshot"
 
 
 def new_browser(port: int) -> str:

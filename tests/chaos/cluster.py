@@ -17,13 +17,15 @@ from typing import Final
 
 import django
 
-from tests.chaos import failpoints, ledger
+from tests.chaos import failpoints, ledger, scripts
+from tests.chaos.defects import DEFECTS
 from tests.chaos.proxy import Link, Proxy
 from tests.servers import Postgres, Valkey, free_port
 from tests.waiting import wait_for
 
 START_SECONDS: Final = 60
 STOP_SECONDS: Final = 25
+PING_SECONDS: Final = 20.0  # uvicorn's own, scaled as all times are
 DATABASE: Final = "chaos"
 
 
@@ -114,6 +116,7 @@ class Cluster:
         self.ledger = self.folder / "ledger"
         self.sqlite = self.folder / "database" / "chaos.sqlite3"  # alone: a disk that is full is the database's only
         self.sqlite.parent.mkdir(exist_ok=True)
+        self.static = scripts.served(DEFECTS[self.defect].edits if self.defect else (), self.folder)
         self.processes: list[Process] = []
         self.ports: list[int] = []
         self._stopping = threading.Event()
@@ -138,7 +141,9 @@ class Cluster:
         for number in range(self.size.webs):
             self.ports.append(free_port())
             self._add(f"web{number}", "uvicorn", "tests.chaos.asgi:application", "--port", str(self.ports[-1]),
-                      "--log-level", "warning", "--timeout-graceful-shutdown", "2")  # fmt: skip
+                      "--log-level", "warning", "--timeout-graceful-shutdown", "2",
+                      "--ws-ping-interval", str(self.scaled(PING_SECONDS)),
+                      "--ws-ping-timeout", str(self.scaled(PING_SECONDS)))  # fmt: skip
         for number in range(self.size.workers):
             self._add(f"worker{number}", "celery", "--quiet", "-A", "tests.chaos.celery_app", "worker",
                       "--pool", "prefork", "--concurrency", str(self.size.children), "--without-gossip",
@@ -177,6 +182,10 @@ class Cluster:
         """Wait until every process does its work."""
         wait_for(self._is_whole, seconds, f"the processes ({self.folder})")
 
+    def wait_until_served(self) -> None:
+        """Wait until every web process answers."""
+        wait_for(self._is_served, START_SECONDS, f"the web processes ({self.folder})")
+
     def variables(self, *, direct: bool = False) -> dict[str, str]:
         """What a process is told; `direct`: past the proxy, for those who look from outside."""
         if self.postgres is not None:
@@ -191,6 +200,7 @@ class Cluster:
             "LIVEJOBS_CHAOS_REDIS": f"127.0.0.1:{self.broker.port}",
             "LIVEJOBS_CHAOS_LAYER": f"127.0.0.1:{self.layer.port}",
             "LIVEJOBS_CHAOS_DEFECT": self.defect,
+            "LIVEJOBS_CHAOS_STATIC": str(self.static),
             ledger.VARIABLE: str(self.ledger),
             failpoints.VARIABLE: str(self.folder / "fail"),
             "LIVEJOBS_TEST_RUNTIME": str(self.folder / "runtime"),
@@ -241,15 +251,8 @@ class Cluster:
                     process.start()
 
     def _is_whole(self) -> bool:
-        if not all(process.is_up() for process in self.processes):
+        if not all(process.is_up() for process in self.processes) or not self._is_served():
             return False
-        for port in self.ports:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/jobs/livez", timeout=2) as answer:
-                    if answer.status != 200:
-                        return False
-            except OSError:
-                return False
         names = presence_names("worker")
         there = {name.rsplit(":", 1)[1] for name in names}
         living = {str(pid) for pid in self.worker_children()}
@@ -257,6 +260,16 @@ class Cluster:
             return False
         maintainers = {name.rsplit(":", 1)[1] for name in presence_names("maintenance")}
         return {str(process.pid) for process in self.named("maintain")} <= maintainers
+
+    def _is_served(self) -> bool:
+        for port in self.ports:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/jobs/livez", timeout=2) as answer:
+                    if answer.status != 200:
+                        return False
+            except OSError:
+                return False
+        return True
 
 
 def presence_names(kind: str) -> list[str]:

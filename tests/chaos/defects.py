@@ -1,28 +1,34 @@
 """Deliberate defects: each removes every layer of one promise, and the suite must fail for it.
 
-They wrap the product from outside, in every process of a run, by the variable LIVEJOBS_CHAOS_DEFECT. None of this is
-in the product.
+They wrap the product from outside, in every process of a run, by the variable LIVEJOBS_CHAOS_DEFECT; those of the page
+are edits of a copy of its scripts (`scripts`). None of this is in the product.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from tests.chaos.scripts import Edit
+
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """A defect, what is done to the cluster to show it, and the checks of which one must find it."""
+    """A defect, what is done to the cluster to show it, and the checks of which one must find it.
+
+    :param edits: of the page's scripts.
+    """
 
     install: Callable[[], None]
     faults: tuple[str, ...]
     caught_by: tuple[str, ...]
     jobs: int = 12
+    edits: tuple[Edit, ...] = ()
 
 
 def no_fence() -> None:
@@ -97,7 +103,7 @@ def no_healing() -> None:
 
     def stale_job(person: Any, watch: Any) -> Any:
         found = one_job(person, watch)
-        return requests.OneJob({**found.job, "version": 0, "state": "queued"}, [])
+        return replace(found, job={**found.job, "version": 0, "state": "queued"}, lines=[])
 
     answers._list = lambda person, watch: requests.Jobs([], more=False, just_finished=frozenset())
     answers._one_job = stale_job
@@ -156,6 +162,27 @@ def unfenced_log() -> None:
     leases.append_log = append_log
 
 
+def silent_narrowing() -> None:
+    """A list that has become too long is live for its newest rows only, and nobody is told."""
+    from livejobs.live.session import Session
+
+    Session._say_narrowed = lambda self, watching, dropped: None  # type: ignore[method-assign]
+
+
+def nothing() -> None:
+    """The defect is in the page's scripts."""
+
+
+# After a reconnect the page asks for the newest rows only, and those below them stay as they were.
+ROWS_BELOW_KEPT: Final = (
+    Edit("list.js", "this.#goal = ids.at(-1) ?? Infinity;", "this.#goal = Infinity;"),
+    Edit("store.js", "for (const id of this.#jobs.keys()) if (!this.#covers(id)) this.#remove(id);", ""),
+)
+# After a reconnect the second of several watches is forgotten.
+WATCH_NOT_RENEWED: Final = (
+    Edit("socket.js", "const [id, what] of this.watches)", "const [id, what] of [...this.watches].toSpliced(1, 1))"),
+)
+
 DEFECTS: Final[dict[str, Defect]] = {
     "no_fence": Defect(no_fence, ("worker_frozen_late",), ("history",), jobs=4),
     "no_dispatcher": Defect(no_dispatcher, ("broker_emptied",), ("finished",)),
@@ -165,6 +192,9 @@ DEFECTS: Final[dict[str, Defect]] = {
     "early_publish": Defect(early_publish, ("slow_transaction",), ("claimed", "finished")),
     "unguarded_finish": Defect(unguarded_finish, ("worker_frozen_late",), ("history",), jobs=4),
     "unfenced_log": Defect(unfenced_log, ("worker_frozen_late",), ("log",), jobs=4),
+    "rows_below_kept": Defect(nothing, ("reconnect_long_list",), ("views",), edits=ROWS_BELOW_KEPT),
+    "silent_narrowing": Defect(silent_narrowing, ("burst",), ("views",)),
+    "watch_not_renewed": Defect(nothing, ("screens_dropped",), ("views",), edits=WATCH_NOT_RENEWED),
 }
 NAMES: Final = tuple(DEFECTS)
 

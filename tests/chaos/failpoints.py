@@ -1,16 +1,18 @@
 """Points where a process can be killed: arming one is making a file, and the first process that comes by takes it.
 
 Also what a broker may do to messages: the file `messages` names it (`double`, `shuffle`, `drop`), and every publisher
-does it to its own.
+does it to its own. And while the file `slow` is there, every snapshot of a socket is slow.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ VARIABLE = "LIVEJOBS_CHAOS_FAILPOINTS"
 CHILD_POINTS = ("after_pop", "after_claim", "mid_run", "before_finish", "before_broadcast")
 POINTS = (*CHILD_POINTS, "before_publish")
 DROPPED = 0.2
+SLOW_SNAPSHOT_SECONDS = 1.0
 
 
 def folder() -> Path | None:
@@ -61,11 +64,24 @@ def reached(name: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@contextmanager
+def slow_snapshots() -> Iterator[None]:
+    """Have every snapshot under way for a second after its rows were read: what changes then is not in it."""
+    where = folder()
+    assert where is not None
+    (where / "slow").touch()
+    try:
+        yield
+    finally:
+        (where / "slow").unlink()
+
+
 def install() -> None:
     """Wrap what the points stand before or after."""
     if folder() is None:
         return
     from livejobs import broadcast, publishing
+    from livejobs.live import database
     from livejobs.maintenance.dispatcher import Dispatcher
     from livejobs.states import FINISHED
     from livejobs.worker import agent, parent, task
@@ -82,6 +98,7 @@ def install() -> None:
         announce(job, edge)
 
     broadcast.announce = announced
+    database.run = _late(database.run)
     publishing.Publisher._send = _mistreated(publishing.Publisher._send)  # type: ignore[method-assign]
 
 
@@ -107,6 +124,22 @@ def _after(owner: Any, name: str, point: str, when: Callable[[Any], bool]) -> No
         return answer
 
     setattr(owner, name, wrapped)
+
+
+def _late(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Of what is read for sockets, keep the snapshots back. Not in the thread that reads: starts are read there too."""
+    from livejobs.live.answers import answer_to
+    from livejobs.live.requests import Snapshot
+
+    @wraps(run)
+    async def late(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        found = await run(function, *args, **kwargs)
+        where = folder()
+        if function is answer_to and isinstance(args[1], Snapshot) and where and (where / "slow").exists():
+            await asyncio.sleep(SLOW_SNAPSHOT_SECONDS)
+        return found
+
+    return late
 
 
 def _mistreated(send: Callable[..., None]) -> Callable[..., None]:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.chaos import failpoints
+from tests.chaos import failpoints, screen_faults
 from tests.chaos.cluster import Cluster, Process, children, wait
 from tests.chaos.load import Plan
+from tests.chaos.stage import Stage
 from tests.waiting import wait_for
 
 Inject = Callable[[Cluster, random.Random], int]
@@ -38,6 +39,9 @@ BOTH: Final = ("postgresql", "sqlite")
 class Fault:
     """One way to break things.
 
+    :param screens: what is done to the screens, beside what is done to the cluster.
+    :param before: what is done to them before any job is started.
+    :param twice: once more with slow snapshots, and all is checked after each.
     :param kinds: the jobs that run meanwhile.
     :param cancel: the share of them that people cancel.
     :param untouched: nothing is broken, so that every job must run once, and soon.
@@ -48,6 +52,9 @@ class Fault:
 
     name: str
     inject: Inject
+    screens: Callable[[Stage], int] | None = None
+    before: Callable[[Stage], None] | None = None
+    twice: bool = False
     databases: Sequence[str] = BOTH
     kinds: Sequence[Plan] = MIXTURE
     cancel: float = 0.2
@@ -295,14 +302,9 @@ def disk_full(cluster: Cluster, chance: random.Random) -> int:
     return 1
 
 
-# ---------------------------------------------------------------- jobs that do harm, and people
-
-
-def herd(cluster: Cluster, chance: random.Random) -> int:
-    """Every screen loses its socket at once; `run.py` does it, because the screens are there."""
-    return 1
-
-
+# In this order: the first half has lists shorter than a page of fifty and a little longer, and from `burst` and
+# `reconnect_long_list` on there are lists longer than every bound (a thousand rows and more below them) beside such of
+# pages that were opened anew (`run.Run.perform`). At the short level one seed has the one of the two, one the other.
 FAULTS: Final = (
     Fault("calm", calm, untouched=True, cancel=0.0, transaction=True, most=60),
     Fault("child_killed", child_killed),
@@ -320,6 +322,8 @@ FAULTS: Final = (
     Fault("valkey_hung", valkey_hung),
     Fault("broker_emptied", broker_emptied, kinds=(*MIXTURE, *LONG), cancel=0.0, most=100),
     Fault("layer_cut", layer_cut),
+    Fault("burst", calm, screen_faults.burst, twice=True),
+    Fault("reconnect_long_list", calm, screen_faults.reconnect_long_list, screen_faults.have_long_lists, twice=True),
     Fault("messages_doubled", messages_doubled),
     Fault("messages_mistreated", messages_mistreated),
     Fault("network_late", network_late),
@@ -332,7 +336,9 @@ FAULTS: Final = (
     Fault("database_locked", database_locked, databases=("sqlite",)),
     Fault("disk_full", disk_full, databases=("sqlite",)),
     Fault("slow_transaction", calm, untouched=True, transaction=True, cancel=0.0, levels=()),
-    Fault("screens_dropped", herd),
+    Fault("screens_dropped", calm, screen_faults.screens_dropped),
+    Fault("older_then_reconnect", calm, screen_faults.older_then_reconnect, twice=True),
+    Fault("page_hidden_frozen_thawed", calm, screen_faults.page_hidden_frozen_thawed, kinds=LONG, most=40, twice=True),
     Fault("child_out_of_memory", calm, kinds=(("hungry", {}), *MIXTURE)),
     Fault("child_stuck_in_c", calm, kinds=(("stuck_in_c", {}), *MIXTURE, *MIXTURE)),
     Fault("job_kills_its_child", calm, kinds=(("poison", {}), *MIXTURE)),

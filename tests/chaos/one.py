@@ -33,6 +33,8 @@ class Order:
     observers: int
     defect: str = ""
     patience: float = 60.0  # seconds from the heal to the last finish
+    browsers: int = 3
+    burst: int = 3_000  # jobs that are started as fast as can be
     size: dict[str, int] = field(default_factory=dict)
 
 
@@ -84,9 +86,15 @@ def main(file: Path, folder: Path) -> None:
 
 
 def _people(cluster: Cluster, order: Order, faults: list[str]) -> list[Row]:
+    from tests.chaos.browsers import chromium
     from tests.chaos.run import Amount, Run, run_faults  # only now there are settings for the tables
 
-    run = Run(cluster, Amount(order.jobs, order.observers, patience=order.patience), order.seed)
+    if not chromium():
+        say("browsers are NOT LOOKED AT: there is no Chromium here")
+        order.browsers = 0
+    run = Run(
+        cluster, Amount(order.jobs, order.observers, order.browsers, order.burst, patience=order.patience), order.seed
+    )
     try:
         run.open()
         return run_faults(run, [BY_NAME[name] for name in faults], say)

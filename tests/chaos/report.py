@@ -11,16 +11,22 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-COLUMNS = ("fault", "injected", "jobs", "lost", "doubled", "stuck", "recovery", "convergence")
+COLUMNS = ("fault", "injected", "jobs", "shortest", "longest", "lost", "doubled", "stuck", "recovery", "convergence")
 
 
 @dataclass
 class Row:
-    """One fault, over a run. Times in seconds: from the heal to the last finish, and from that to the last screen."""
+    """One fault, over a run. Times in seconds: from the heal to the last finish, and from that to the last screen.
+
+    :param shortest: rows of the screen with the shortest list when all was over.
+    :param longest: rows of the longest.
+    """
 
     fault: str
     injected: int = 0
     jobs: int = 0
+    shortest: int = 0
+    longest: int = 0
     lost: int = 0
     doubled: int = 0
     stuck: int = 0
@@ -42,8 +48,9 @@ def merged(runs: Sequence[Sequence[Row]]) -> list[Row]:
         row = rows.setdefault(each.fault, Row(each.fault))
         for name in ("injected", "jobs", "lost", "doubled", "stuck"):
             setattr(row, name, getattr(row, name) + getattr(each, name))
-        for name in ("recovery", "convergence", "slowest_start"):
+        for name in ("recovery", "convergence", "slowest_start", "longest"):
             setattr(row, name, max(getattr(row, name), getattr(each, name)))
+        row.shortest = min(row.shortest or each.shortest, each.shortest)
         for check, found in each.violations.items():
             row.add(check, found)
     return list(rows.values())
@@ -56,7 +63,7 @@ def show(title: str, rows: Sequence[Row]) -> None:
         table.add_column(column, justify="left" if column == "fault" else "right")
     for row in [*rows, _total(rows)]:
         table.add_row(*(_text(getattr(row, column)) for column in COLUMNS))
-    console = Console(width=110)
+    console = Console(width=130)
     console.print(table)
     for row in rows:
         for check, found in row.violations.items():

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 
 from livejobs.conf import SETTINGS
+from tests.chaos import scripts
 from tests.settings import *  # noqa: F403
 from tests.settings import DATABASES, INSTALLED_APPS
 
 SCALE = float(os.environ.get("LIVEJOBS_CHAOS_SCALE", "1"))
 # What people decide, not what the promises are made of; and steps that are shorter than a second already.
 UNSCALED = {"TUTORIAL_REPLAY_SECONDS", "SESSION_SECONDS", "RETRY_AFTER_SECONDS", "PRUNE_SECONDS", "BACKOFF_MAX_SECONDS"}
+# The longest pause between two tries of a page to come back is a host's choice, and thirty seconds if it makes none: so
+# long after an outage a page shows old rows, and says so. Ten seconds after it all rows are to be true here.
+RETRY_MAX_SECONDS = 5.0
 
 
 def scaled(seconds: float) -> float:
@@ -23,7 +27,7 @@ LIVEJOBS = {
     setting.name: scaled(setting.default)
     for setting in SETTINGS
     if setting.name.endswith("_SECONDS") and isinstance(setting.default, float) and setting.name not in UNSCALED
-} | {"EXPOSE": True, "OWNERLESS_FOR_ALL": True}
+} | {"EXPOSE": True, "OWNERLESS_FOR_ALL": True, "RETRY_MAX_SECONDS": RETRY_MAX_SECONDS}
 
 _database = os.environ.get("LIVEJOBS_CHAOS_DATABASE", "")  # host:port of PostgreSQL, else the path of an SQLite file
 if ":" in _database:
@@ -41,6 +45,9 @@ if ":" in _database:
     }
 elif _database:
     DATABASES["default"] |= {"NAME": _database}
+
+# What the browsers load, and the pages under Node: the package's own files, or a copy with a defect.
+CHAOS_STATIC = os.environ.get("LIVEJOBS_CHAOS_STATIC", str(scripts.SOURCE))
 
 _redis = os.environ.get("LIVEJOBS_CHAOS_REDIS", "127.0.0.1:1")
 _layer = os.environ.get("LIVEJOBS_CHAOS_LAYER", _redis)
