@@ -145,6 +145,18 @@ class Screen {
     return this.wires.size;
   }
 
+  /** Have another connection at once; says after how many milliseconds the page was live again, all its rows with it. */
+  async reconnect() {
+    const { page } = this;
+    const rows = page.store.size;
+    const begun = performance.now();
+    page.socket.close();
+    page.socket.connect();
+    while (page.health !== "live") await sleep(1);
+    if (page.store.size !== rows) throw new Error(`${rows} rows became ${page.store.size}`);
+    return performance.now() - begun;
+  }
+
   /** Everything that is shown now. */
   show() {
     const { page } = this;
@@ -187,6 +199,7 @@ const commands = {
   older: ({ until, every }) => Promise.all(screens.filter((_, at) => at % every === 0).map((screen) => screen.older(until))),
   newest: () => screens.forEach((screen) => screen.newest()),
   drop: () => screens.map((screen) => screen.drop()).reduce((one, other) => one + other, 0),
+  reconnect: () => Promise.all(screens.map((screen) => screen.reconnect())),
   visibility: ({ state }) => theDocument.become(state),
   /** Everything one page shows, for whoever looks for a reason. */
   show: ({ page }) => ({ ...screens[page].show(), logs: Object.fromEntries(screens[page].show().logs) }),
