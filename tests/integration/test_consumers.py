@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from typing import Any
 
 import pytest
@@ -651,3 +652,20 @@ async def _finish_whatever_is_queued(stop: asyncio.Event) -> None:
 
     while not stop.is_set():
         await database.run(run)
+
+
+async def test_a_start_does_not_wait_for_the_lists_of_everybody_who_came_back(sockets, monkeypatch):
+    go_on = threading.Event()
+    read = answers._list
+    monkeypatch.setattr(answers, "_list", lambda *args: (go_on.wait(PATIENCE), read(*args))[1])
+    crowd = [await sockets(await browser(f"b{number}")) for number in range(2 * database.THREADS)]
+    watching = [asyncio.create_task(client.watch()) for client in crowd]
+    try:
+        one = await sockets(await browser("starter"))
+        begun = asyncio.get_running_loop().time()
+        assert (await one.ask(action="start", task=TASK, params={"a": 1}))["action"] == "ack"
+        assert asyncio.get_running_loop().time() - begun < PATIENCE / 2
+        assert not any(task.done() for task in watching)
+    finally:
+        go_on.set()
+    await asyncio.gather(*watching)
