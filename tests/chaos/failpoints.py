@@ -81,7 +81,7 @@ def install() -> None:
     if folder() is None:
         return
     from livejobs import broadcast, publishing
-    from livejobs.live import database
+    from livejobs.live.consumers import JobConsumer
     from livejobs.maintenance.dispatcher import Dispatcher
     from livejobs.states import FINISHED
     from livejobs.worker import agent, parent, task
@@ -98,7 +98,7 @@ def install() -> None:
         announce(job, edge)
 
     broadcast.announce = announced
-    database.run = _late(database.run)
+    JobConsumer._read_snapshot = _late(JobConsumer._read_snapshot)  # type: ignore[method-assign]
     publishing.Publisher._send = _mistreated(publishing.Publisher._send)  # type: ignore[method-assign]
 
 
@@ -126,16 +126,14 @@ def _after(owner: Any, name: str, point: str, when: Callable[[Any], bool]) -> No
     setattr(owner, name, wrapped)
 
 
-def _late(run: Callable[..., Any]) -> Callable[..., Any]:
-    """Of what is read for sockets, keep the snapshots back. Not in the thread that reads: starts are read there too."""
-    from livejobs.live.answers import answer_to
-    from livejobs.live.requests import Snapshot
+def _late(read: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep snapshots back once they were read. Not in the thread that reads: starts are read there too."""
 
-    @wraps(run)
-    async def late(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        found = await run(function, *args, **kwargs)
+    @wraps(read)
+    async def late(consumer: Any, request: Any) -> Any:
+        found = await read(consumer, request)
         where = folder()
-        if function is answer_to and isinstance(args[1], Snapshot) and where and (where / "slow").exists():
+        if where and (where / "slow").exists():
             await asyncio.sleep(SLOW_SNAPSHOT_SECONDS)
         return found
 

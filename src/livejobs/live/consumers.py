@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from typing import Any, Final
 
 from django.db import InterfaceError, OperationalError
@@ -21,7 +21,7 @@ from livejobs.live import answers, database
 from livejobs.live.hub import Hub
 from livejobs.live.identity import Door, SessionChangedError
 from livejobs.live.origin import is_welcome
-from livejobs.live.requests import ReadLog, Recheck, Request, Snapshot
+from livejobs.live.requests import Answer, ReadLog, Recheck, Request, Snapshot
 from livejobs.live.session import Limits, Session
 from livejobs.live.tutorial import TutorialSession
 from livejobs.protocol import SUBPROTOCOL, CloseCode
@@ -121,8 +121,7 @@ class JobConsumer:
 
     async def _answer(self, request: Request) -> list[Request]:
         try:
-            async with self._hub.snapshots if isinstance(request, Snapshot) else nullcontext():
-                answer = await database.run(answers.answer_to, self._door, request)
+            answer = await (self._read_snapshot if isinstance(request, Snapshot) else self._ask)(request)
             return self.session.answered(request, answer)
         except SessionChangedError:
             self.session.closing = CloseCode.SESSION_CHANGED
@@ -135,6 +134,13 @@ class JobConsumer:
             logger.exception("A request of a socket failed: %s", type(request).__name__)
             self.session.closing = CloseCode.RESTART
         return []
+
+    async def _ask(self, request: Request) -> Answer:
+        return await database.run(answers.answer_to, self._door, request)
+
+    async def _read_snapshot(self, request: Request) -> Answer:
+        async with self._hub.snapshots:
+            return await self._ask(request)
 
     async def _recheck(self) -> None:
         while True:

@@ -38,7 +38,7 @@ WINDOW_SECONDS: Final = 60.0  # rows commit out of order: a new one is looked fo
 IN_FLIGHT: Final = 10_000  # ids below the highest that may not have been committed when this process began to look
 COUNT_LOOK_SECONDS: Final = 0.1  # between two looks at what is to be counted
 # Of the threads that read for sockets: after a deploy every page asks for all its rows, and starts must not wait
-SNAPSHOTS_AT_ONCE: Final = database.THREADS // 4
+SNAPSHOTS_AT_ONCE: Final = database.THREADS // 2
 REMADE_AT_ONCE: Final = 50  # events made again from rows at a time; each may hold a result of 1 MiB
 JOB_GROUP_PREFIX: Final = job_group(0)[:-1]
 
