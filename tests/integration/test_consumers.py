@@ -656,8 +656,8 @@ async def _finish_whatever_is_queued(stop: asyncio.Event) -> None:
 
 async def test_a_start_does_not_wait_for_the_lists_of_everybody_who_came_back(sockets, monkeypatch):
     go_on = threading.Event()
-    read = answers._list
-    monkeypatch.setattr(answers, "_list", lambda *args: (go_on.wait(PATIENCE), read(*args))[1])
+    read = answers.read_list
+    monkeypatch.setattr(answers, "read_list", lambda *args: (go_on.wait(PATIENCE), read(*args))[1])
     crowd = [await sockets(await browser(f"b{number}")) for number in range(2 * database.THREADS)]
     watching = [asyncio.create_task(client.watch()) for client in crowd]
     try:
@@ -669,3 +669,34 @@ async def test_a_start_does_not_wait_for_the_lists_of_everybody_who_came_back(so
     finally:
         go_on.set()
     await asyncio.gather(*watching)
+
+
+async def test_pages_of_one_person_that_come_back_at_once_share_their_reads(sockets, monkeypatch):
+    go_on, asked, reads = threading.Event(), [], []
+    listing, read = answers.listing, answers.read_list
+
+    def ask(*args: Any) -> answers.Listing:
+        asked.append(found := listing(*args))
+        return found
+
+    def slowly(wanted: answers.Listing) -> Any:
+        reads.append(wanted)
+        go_on.wait(PATIENCE)
+        return read(wanted)
+
+    monkeypatch.setattr(answers, "listing", ask)
+    monkeypatch.setattr(answers, "read_list", slowly)
+    me, other = await browser("me"), await browser("other")
+    mine = [await rows(accepted, owner_key="browser:me") for _ in range(3)]
+    others = await rows(accepted, owner_key="browser:other")
+    crowd = [await sockets(me) for _ in range(20)] + [await sockets(other)]
+    watching = [asyncio.create_task(client.watch()) for client in crowd]
+    await await_for(lambda: len(asked) == len(crowd), PATIENCE)
+    late = await rows(accepted, owner_key="browser:me")  # nobody told of it: it is in the rows that are read later
+    go_on.set()
+    for snapshot in (await asyncio.gather(*watching))[:-1]:
+        assert {job["id"] for job in snapshot["jobs"]} >= {job.id for job in mine}
+    everything = {str(job.id) for job in [*mine, late]}
+    await await_for(lambda: all(set(client.view) == everything for client in crowd[:-1]), PATIENCE)
+    assert set(crowd[-1].view) == {str(others.id)}
+    assert len(reads) < len(crowd) / 2

@@ -354,7 +354,7 @@ async def test_events_that_come_in_a_flood_before_a_snapshot_are_not_missed(sock
     client = await sockets(await browser())
     await client.status(live="up")
     jobs = [await rows(accepted, **MINE) for _ in range(6)]
-    read = answers._list
+    read = answers.read_list
     is_read, go_on = threading.Event(), threading.Event()
 
     def slowly(*args: Any) -> Any:
@@ -363,7 +363,7 @@ async def test_events_that_come_in_a_flood_before_a_snapshot_are_not_missed(sock
         go_on.wait(PATIENCE)
         return found
 
-    monkeypatch.setattr(answers, "_list", slowly)
+    monkeypatch.setattr(answers, "read_list", slowly)
     watching = asyncio.create_task(client.watch())
     await asyncio.to_thread(is_read.wait, PATIENCE)
     for job in jobs:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
+from django.core.exceptions import EmptyResultSet
 from django.db.models import BooleanField, Case, Max, Value, When
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
@@ -83,7 +85,7 @@ def answer_to(door: Door, request: Request) -> Answer:
         case Watch():
             return _groups(person, request)
         case Snapshot(watch):
-            return _one_job(person, watch) if watch.job_id is not None else _list(person, watch)
+            return _one_job(person, watch) if watch.job_id is not None else read_list(_listing(person, watch))
 
 
 def _hello(person: Person) -> HelloMessage:
@@ -132,15 +134,56 @@ def _scope(person: Person, jobs: ListScope) -> JobQuerySet:
     return policy.visible(person) if jobs.scope == "all" else policy.mine(person)
 
 
-def _list(person: Person, watch: Watch) -> Jobs:
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a watch of a list reads: who may see it has been settled.
+
+    :param key: equal for two that read the same rows of the same tables, by the same words.
+    """
+
+    rows: JobQuerySet
+    limit: int
+    key: Hashable
+
+
+def listing(door: Door, watch: Watch) -> Listing:
+    """Say what a watch of a list reads for the person behind a socket.
+
+    :raises LivejobsError: it is refused.
+    :raises SessionChangedError: user or session are not those that opened the socket.
+    """
+    return _listing(door.person(), watch)
+
+
+def _listing(person: Person, watch: Watch) -> Listing:
     assert watch.jobs is not None
     rows = _scope(person, watch.jobs)
     if watch.jobs.before is not None:
         rows = rows.filter(id__lt=watch.jobs.before)
+    rows = rows.newest()
+    return Listing(rows, watch.jobs.limit, (rows.db, watch.jobs.limit, _words(rows)))
+
+
+def _words(rows: JobQuerySet) -> Hashable:
+    """The SQL of a query and its parameters; equal to nothing else where they cannot be compared.
+
+    It is the policy that says which rows a person may see. Only the database's own words tell whether two persons see
+    the same ones, whatever a policy goes by.
+    """
+    try:
+        words: tuple[str, tuple[Any, ...]] = rows.query.get_compiler(using=rows.db).as_sql()
+        hash(words)
+    except (EmptyResultSet, TypeError):
+        return object()
+    return words
+
+
+def read_list(listing: Listing) -> Jobs:
+    """Read the snapshot of a list."""
     recently = Now() - timedelta(seconds=conf.TUTORIAL_REPLAY_SECONDS)
     just = Case(When(finished_at__gte=recently, then=Value(True)), default=Value(False), output_field=BooleanField())
-    found = list(rows.select_related("owner").annotate(just_finished=just).newest()[: watch.jobs.limit + 1])
-    shown = found[: watch.jobs.limit]
+    found = list(listing.rows.select_related("owner").annotate(just_finished=just)[: listing.limit + 1])
+    shown = found[: listing.limit]
     return Jobs(
         [public_job(job, truncate=True) for job in shown],
         more=len(found) > len(shown),

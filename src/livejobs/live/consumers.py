@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from django.db import InterfaceError, OperationalError
@@ -121,7 +122,7 @@ class JobConsumer:
 
     async def _answer(self, request: Request) -> list[Request]:
         try:
-            answer = await (self._read_snapshot if isinstance(request, Snapshot) else self._ask)(request)
+            answer = await (self._read_snapshot(request) if isinstance(request, Snapshot) else self._ask(request))
             return self.session.answered(request, answer)
         except SessionChangedError:
             self.session.closing = CloseCode.SESSION_CHANGED
@@ -138,9 +139,11 @@ class JobConsumer:
     async def _ask(self, request: Request) -> Answer:
         return await database.run(answers.answer_to, self._door, request)
 
-    async def _read_snapshot(self, request: Request) -> Answer:
-        async with self._hub.snapshots:
-            return await self._ask(request)
+    async def _read_snapshot(self, request: Snapshot) -> Answer:
+        if request.watch.jobs is None:
+            return await self._hub.snapshots.read(self, partial(self._ask, request))
+        listing = await database.run(answers.listing, self._door, request.watch)
+        return await self._hub.snapshots.read(listing.key, partial(database.run, answers.read_list, listing))
 
     async def _recheck(self) -> None:
         while True:

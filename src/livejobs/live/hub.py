@@ -25,8 +25,9 @@ from livejobs.live.event import Event, list_groups, read_event
 from livejobs.live.layer import LayerLink, being_cancelled
 from livejobs.live.ledger import Ledger, Level
 from livejobs.live.logs import Chunk, RecentLines
-from livejobs.live.requests import Scope
+from livejobs.live.requests import Answer, Scope
 from livejobs.live.session import Seen, Session
+from livejobs.live.shared import SharedReads
 from livejobs.protocol import QueueStatus, StatusMessage, encode
 
 logger = logging.getLogger("livejobs.live")
@@ -65,7 +66,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.recent = RecentLines()
-        self.snapshots = asyncio.Semaphore(SNAPSHOTS_AT_ONCE)  # so many may be read at once
+        self.snapshots: SharedReads[Answer] = SharedReads(SNAPSHOTS_AT_ONCE)
         self._sockets: set[Socket] = set()
         self._groups: dict[str, set[Session]] = {}
         self._ledger = Ledger()
@@ -97,6 +98,7 @@ class Hub:
         if self._sockets:
             return
         self._of_loops.pop(asyncio.get_running_loop(), None)
+        self.snapshots.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

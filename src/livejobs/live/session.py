@@ -289,7 +289,7 @@ class Session:
         if len(self._watches) >= WATCHES_MAX:
             self.say_error(ErrorCode.TOO_LARGE, f"One connection may have {WATCHES_MAX} watches.", watch.ref)
             return []
-        self._watches[watch.id] = Watching(watch, groups)
+        self._watches[watch.id] = Watching(watch, groups, counted=jobs is not None)
         fresh = [group for group in groups if not self._joined[group]]
         self._joined.update(groups)
         self._switchboard.join(self, fresh)
@@ -386,7 +386,7 @@ class Session:
         self._drop(dropped)
 
     def _stop_counting(self, watching: Watching) -> None:
-        if watching.command.job_id is None:
+        if watching.counted:
             self._switchboard.stop_counting(self, watching.groups)
 
     def _drop(self, job_ids: Iterable[int]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from livejobs.errors import LivejobsError
 from livejobs.live.event import Event, job_rank
-from livejobs.live.requests import TUTORIAL_LIST, Answer, Done, Jobs, Recheck, Request, StartNamed
+from livejobs.live.requests import TUTORIAL_LIST, Answer, Done, Groups, Jobs, Recheck, Request, StartNamed
 from livejobs.live.session import Limits, Session, Switchboard
 from livejobs.live.watches import Watching
 from livejobs.protocol import (
@@ -65,6 +65,8 @@ class TutorialSession(Session):
                 self.mailbox.answered()
                 self._announce(job)  # a task that runs inline has finished before it could be answered
                 return []
+            case Watch(), Groups(groups):
+                return super().answered(request, Groups(groups))  # its page counts nothing
         return super().answered(request, answer)
 
     def failed(self, request: Request, error: LivejobsError) -> None:
@@ -98,9 +100,6 @@ class TutorialSession(Session):
         if any(job_id not in self._announced or self.mailbox.holds(job_id) for job_id in dropped):
             text = f"Only the newest {LIST_LIVE_MAX:,} jobs are followed: of older ones no completion is sent here."
             self.say_error(ErrorCode.TOO_LARGE, text, None)
-
-    def _say_count(self, watching: Watching) -> None:
-        """The tutorial's page counts nothing."""
 
     def _accept(self, event: Event) -> None:
         if event.kind == "job" and event.rank >> 1 > self._announced.get(event.job_id, 0):

@@ -25,6 +25,7 @@ class Watching:
 
     command: Watch
     groups: tuple[str, ...]
+    counted: bool = False  # whether the running jobs of its scope are counted for it
     pending: bool = True  # until the snapshot is answered
     from_id: int = 0
     ids: set[int] = field(default_factory=set)
