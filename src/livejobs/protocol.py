@@ -393,6 +393,11 @@ def encode(message: Any) -> str:
         return str(json.dumps(message, separators=(",", ":")))
 
 
+def with_field(encoded: str, name: str, value: str) -> str:
+    """Add a field, encoded already, to an encoded object that has other fields."""
+    return f'{encoded[:-1]},"{name}":{value}}}'
+
+
 def batch(texts: list[str]) -> str:
     """Join encoded messages into one `batch` frame without decoding them."""
     return '{"action":"batch","messages":[' + ",".join(texts) + "]}" if len(texts) > 1 else texts[0]

@@ -23,6 +23,7 @@ from livejobs.live.requests import (
     Groups,
     Hello,
     Jobs,
+    Listing,
     Nothing,
     OneJob,
     ReadLog,
@@ -42,6 +43,19 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def door() -> Door:
     return Door({"session": {BROWSER_ID: "me"}})
+
+
+def listing(door: Door, watch: Watch) -> Listing:
+    allowed = answers.answer_to(door, watch)
+    assert isinstance(allowed, Groups)
+    assert allowed.listing is not None
+    return allowed.listing
+
+
+def snapshot(door: Door, watch: Watch) -> Jobs:
+    shown = answers.answer_to(door, Snapshot(watch, listing(door, watch)))
+    assert isinstance(shown, Jobs)
+    return shown
 
 
 def mine(**scope) -> Watch:
@@ -119,11 +133,11 @@ def test_a_watch_is_answered_with_the_groups_that_carry_it(door):
 def test_a_list_is_newest_first_bounded_and_says_whether_there_is_more(door):
     jobs = [accepted(owner_key="browser:me") for _ in range(5)]
     accepted(owner_key="browser:other")
-    answer = answers.answer_to(door, Snapshot(mine(limit=3)))
+    answer = snapshot(door, mine(limit=3))
     assert isinstance(answer, Jobs)
     assert [job["id"] for job in answer.jobs] == [job.id for job in jobs[:1:-1]]
     assert answer.more
-    rest = answers.answer_to(door, Snapshot(mine(limit=3, before=jobs[2].id)))
+    rest = snapshot(door, mine(limit=3, before=jobs[2].id))
     assert isinstance(rest, Jobs)
     assert [job["id"] for job in rest.jobs] == [jobs[1].id, jobs[0].id]
     assert not rest.more
@@ -132,7 +146,7 @@ def test_a_list_is_newest_first_bounded_and_says_whether_there_is_more(door):
 def test_staff_lists_all():
     user = get_user_model().objects.create_user("root", is_staff=True)
     accepted(owner_key="browser:other")
-    answer = answers.answer_to(Door({"user": user}), Snapshot(mine(scope="all")))
+    answer = snapshot(Door({"user": user}), mine(scope="all"))
     assert isinstance(answer, Jobs)
     assert len(answer.jobs) == 1
 
@@ -142,11 +156,11 @@ def test_a_list_costs_few_queries_however_long(door, django_assert_max_num_queri
     for _ in range(20):
         accepted(owner_key="browser:me", owner=user)
     with django_assert_max_num_queries(1):
-        answers.answer_to(door, Snapshot(mine()))
+        snapshot(door, mine())
 
 
-def keys(*watches_of: tuple[Door, Watch]) -> set[Any]:
-    return {answers.listing(door, watch).key for door, watch in watches_of}
+def keys(*asked: tuple[Door, Watch]) -> set[Any]:
+    return {listing(*each).key for each in asked}
 
 
 def test_two_that_read_the_same_rows_have_the_same_key():
@@ -192,11 +206,11 @@ def test_what_finished_a_short_while_ago_is_marked(door, monkeypatch):
     job, lease = claimed(owner_key="browser:me")
     accepted(owner_key="browser:me")
     transitions.succeed(lease, 1, DONE)
-    answer = answers.answer_to(door, Snapshot(mine()))
+    answer = snapshot(door, mine())
     assert isinstance(answer, Jobs)
     assert answer.just_finished == {job.id}
     monkeypatch.setattr(settings, "LIVEJOBS", {"TUTORIAL_REPLAY_SECONDS": -60.0})
-    answer = answers.answer_to(door, Snapshot(mine()))
+    answer = snapshot(door, mine())
     assert isinstance(answer, Jobs)
     assert answer.just_finished == frozenset()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -29,6 +28,7 @@ from livejobs.live.requests import (
     Groups,
     Hello,
     Jobs,
+    Listing,
     Nothing,
     OneJob,
     ReadLog,
@@ -84,8 +84,8 @@ def answer_to(door: Door, request: Request) -> Answer:
             return Done(public_job(actions.retry_as(person, request.job_id)))
         case Watch():
             return _groups(person, request)
-        case Snapshot(watch):
-            return _one_job(person, watch) if watch.job_id is not None else read_list(_listing(person, watch))
+        case Snapshot(watch, listing):
+            return _one_job(person, watch) if listing is None else read_list(listing)
 
 
 def _hello(person: Person) -> HelloMessage:
@@ -122,7 +122,8 @@ def _full_name(person: Person, last_part: str) -> str:
 def _groups(person: Person, watch: Watch) -> Groups:
     policy = get_policy()
     if watch.jobs is not None:
-        return Groups(policy.groups(person, watch.jobs.scope), _scope(person, watch.jobs))
+        scope = _scope(person, watch.jobs)
+        return Groups(policy.groups(person, watch.jobs.scope), scope, _listing(scope, watch.jobs))
     assert watch.job_id is not None
     if not policy.visible(person).filter(id=watch.job_id).exists():
         raise NotFoundError
@@ -134,34 +135,9 @@ def _scope(person: Person, jobs: ListScope) -> JobQuerySet:
     return policy.visible(person) if jobs.scope == "all" else policy.mine(person)
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """What a watch of a list reads: who may see it has been settled.
-
-    :param key: equal for two that read the same rows of the same tables, by the same words.
-    """
-
-    rows: JobQuerySet
-    limit: int
-    key: Hashable
-
-
-def listing(door: Door, watch: Watch) -> Listing:
-    """Say what a watch of a list reads for the person behind a socket.
-
-    :raises LivejobsError: it is refused.
-    :raises SessionChangedError: user or session are not those that opened the socket.
-    """
-    return _listing(door.person(), watch)
-
-
-def _listing(person: Person, watch: Watch) -> Listing:
-    assert watch.jobs is not None
-    rows = _scope(person, watch.jobs)
-    if watch.jobs.before is not None:
-        rows = rows.filter(id__lt=watch.jobs.before)
-    rows = rows.newest()
-    return Listing(rows, watch.jobs.limit, (rows.db, watch.jobs.limit, _words(rows)))
+def _listing(scope: JobQuerySet, asked: ListScope) -> Listing:
+    rows = (scope if asked.before is None else scope.filter(id__lt=asked.before)).newest()
+    return Listing(rows, asked.limit, (rows.db, asked.limit, _words(rows)))
 
 
 def _words(rows: JobQuerySet) -> Hashable:

@@ -140,9 +140,9 @@ class JobConsumer:
         return await database.run(answers.answer_to, self._door, request)
 
     async def _read_snapshot(self, request: Snapshot) -> Answer:
-        if request.watch.jobs is None:
+        listing = request.listing
+        if listing is None:
             return await self._hub.snapshots.read(self, partial(self._ask, request))
-        listing = await database.run(answers.listing, self._door, request.watch)
         return await self._hub.snapshots.read(listing.key, partial(database.run, answers.read_list, listing))
 
     async def _recheck(self) -> None:

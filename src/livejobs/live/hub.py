@@ -122,8 +122,8 @@ class Hub:
                 if group.startswith(JOB_GROUP_PREFIX):
                     self.recent.forget(int(group.removeprefix(JOB_GROUP_PREFIX)))
 
-    def hold(self, seen: Seen) -> None:
-        """Keep a job that a session shows equal to its row."""
+    def hold(self, seen: Iterable[Seen]) -> None:
+        """Keep jobs that a session shows equal to their rows."""
         self._ledger.hold(seen, time.monotonic())
 
     def release(self, job_ids: Iterable[int]) -> None:
@@ -166,7 +166,7 @@ class Hub:
                 continue
             if taken:
                 rank, progress = (event.rank, -1) if event.kind == "job" else (-1, event.rank)
-                self.hold(Seen(event.job_id, rank, progress, 0, finished=False))
+                self.hold([Seen(event.job_id, rank, progress, 0, finished=False)])
 
     def _joined(self, group: str) -> None:
         """From now on nothing of this group is missed; what came before may have been."""

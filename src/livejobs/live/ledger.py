@@ -68,12 +68,14 @@ class Ledger:
     def __len__(self) -> int:
         return len(self._held)
 
-    def hold(self, seen: Seen, now: float) -> None:
-        """One session more looks at a job.
+    def hold(self, seen: Iterable[Seen], now: float) -> None:
+        """One session more looks at these jobs."""
+        due = {finished: now + _pause(finished) for finished in (False, True)}
+        for each in seen:
+            self._hold(each, due[each.finished])
 
-        It may know less than was heard before it came: progress is sent more often than it is stored.
-        """
-        due_at = now + _pause(seen.finished)
+    def _hold(self, seen: Seen, due_at: float) -> None:
+        """It may know less than was heard before it came: progress is sent more often than it is stored."""
         held = self._held.get(seen.job_id)
         if held is None:
             self._held[seen.job_id] = Held(1, seen.rank, seen.progress, seen.log_seq, due_at)

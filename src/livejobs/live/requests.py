@@ -5,11 +5,13 @@ A client's commands are requests too; these are the others.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Protocol
 
 from livejobs.live.logs import Chunk
-from livejobs.protocol import AnyCommand, HelloMessage, LogLine, PublicJob, Watch
+from livejobs.protocol import AnyCommand, HelloMessage, LogLine, PublicJob, Watch, encode
 
 TUTORIAL_LIST: Final = 50  # newest jobs of the session that a client of the tutorial's dialect follows
 
@@ -33,10 +35,24 @@ class StartNamed:
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """What a watch of a list reads: who asks, and what they may see, has been settled.
+
+    :param rows: the jobs of the list's scope, a lazy QuerySet.
+    :param key: equal for two that read the same rows of the same tables, by the same words.
+    """
+
+    rows: Any
+    limit: int
+    key: Hashable
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Read what a watch shows. Asked after its groups were joined, so that nothing falls between."""
 
     watch: Watch
+    listing: Listing | None = None  # of a list
 
 
 Request = AnyCommand | Greet | Recheck | StartNamed | Snapshot
@@ -62,6 +78,7 @@ class Groups:
 
     groups: tuple[str, ...]
     jobs: Scope | None = None
+    listing: Listing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +88,7 @@ class Done:
     job: PublicJob
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Jobs:
     """The snapshot of a list, newest first.
 
@@ -81,6 +98,11 @@ class Jobs:
     jobs: list[PublicJob]
     more: bool
     just_finished: frozenset[int] = frozenset()
+
+    @cached_property
+    def text(self) -> str:
+        """The jobs as JSON, encoded once for all who share this answer."""
+        return encode(self.jobs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ from livejobs.protocol import (
     encode,
     error_message,
     parse,
+    with_field,
 )
 from livejobs.states import FINISHED
 
@@ -87,8 +88,8 @@ class Switchboard(Protocol):
     def leave(self, session: Session, groups: Iterable[str]) -> None:
         """Stop doing so."""
 
-    def hold(self, seen: Seen) -> None:
-        """Keep a job that a session shows equal to its row."""
+    def hold(self, seen: Iterable[Seen]) -> None:
+        """Keep jobs that a session shows equal to their rows."""
 
     def release(self, job_ids: Iterable[int]) -> None:
         """Stop doing so for one session."""
@@ -166,9 +167,9 @@ class Session:
             case Unwatch(), _:
                 self._remove(request.id)
                 self._acknowledge(request, None)
-            case Watch(), Groups(groups, jobs):
-                return self._begin(request, groups, jobs)
-            case Snapshot(watch), Jobs() | OneJob():
+            case Watch(), Groups():
+                return self._begin(request, answer)
+            case Snapshot(watch, _), Jobs() | OneJob():
                 watching = self._current(watch)
                 if watching is not None:
                     self._show(watching, answer)
@@ -284,18 +285,19 @@ class Session:
 
     # ------------------------------------------------------------ watches
 
-    def _begin(self, watch: Watch, groups: tuple[str, ...], jobs: Scope | None) -> list[Request]:
+    def _begin(self, watch: Watch, allowed: Groups) -> list[Request]:
+        groups = allowed.groups
         self._remove(watch.id)  # a client that comes back to an id means the new watch
         if len(self._watches) >= WATCHES_MAX:
             self.say_error(ErrorCode.TOO_LARGE, f"One connection may have {WATCHES_MAX} watches.", watch.ref)
             return []
-        self._watches[watch.id] = Watching(watch, groups, counted=jobs is not None)
+        self._watches[watch.id] = Watching(watch, groups, counted=allowed.jobs is not None)
         fresh = [group for group in groups if not self._joined[group]]
         self._joined.update(groups)
         self._switchboard.join(self, fresh)
-        if jobs is not None:
-            self._switchboard.count(self, groups, jobs)
-        return [Snapshot(watch)]
+        if allowed.jobs is not None:
+            self._switchboard.count(self, groups, allowed.jobs)
+        return [Snapshot(watch, allowed.listing)]
 
     def _current(self, watch: Watch) -> Watching | None:
         """The watch of a request, unless the client looked away from it meanwhile."""
@@ -313,10 +315,10 @@ class Session:
     def _show_list(self, watching: Watching, answer: Jobs) -> None:
         early = watching.settle((job["id"] for job in answer.jobs), more=answer.more)
         message = self._snapshot(watching.command)
-        message["jobs"], message["more"] = answer.jobs, answer.more
+        message["more"] = answer.more
         message["from_id"] = watching.from_id
         message["before"] = watching.command.jobs.before if watching.command.jobs else None
-        self._say(encode(message))
+        self._say(with_field(encode(message), "jobs", answer.text))
         self._follow(watching, answer.jobs, early)
         if watching.groups in self._running:
             self._say_count(watching)
@@ -335,6 +337,7 @@ class Session:
 
     def _follow(self, watching: Watching, jobs: list[PublicJob], early: list[Event]) -> None:
         """Keep what a snapshot showed equal to the rows, beginning with what came before it."""
+        new: list[Seen] = []
         for job in jobs:
             job_id = job["id"]
             rank = job_rank(job["version"], whole=not job.get("truncated", False))
@@ -343,10 +346,11 @@ class Session:
             first = job_id not in self._ids
             self._ids[job_id] = self._ids.get(job_id, 0) + 1
             if first:
-                self._switchboard.hold(Seen(job_id, rank, progress, job["log_seq"], job["state"] in FINISHED))
+                new.append(Seen(job_id, rank, progress, job["log_seq"], job["state"] in FINISHED))
+        self._switchboard.hold(new)
         for event in early:
             if self.offer(event):
-                self._switchboard.hold(Seen(event.job_id, -1, -1, 0, finished=False))
+                self._switchboard.hold([Seen(event.job_id, -1, -1, 0, finished=False)])
 
     def _remove(self, watch_id: Ref) -> None:
         watching = self._watches.pop(watch_id, None)

@@ -20,6 +20,7 @@ class SharedReads(Generic[T]):
     def __init__(self, at_once: int) -> None:
         self._turns = asyncio.Semaphore(at_once)
         self._waiting: dict[Hashable, asyncio.Task[T]] = {}
+        self._reading: dict[Hashable, asyncio.Task[T]] = {}
         self._under_way: set[asyncio.Task[T]] = set()
 
     async def read(self, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
@@ -40,13 +41,19 @@ class SharedReads(Generic[T]):
             task.cancel()
 
     async def _in_turn(self, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
+        """Read when it is this one's turn, and never beside another read of the same: who comes meanwhile joins it."""
+        task = self._waiting[key]
         try:
+            if (earlier := self._reading.get(key)) is not None:
+                await asyncio.wait([earlier])
             await self._turns.acquire()
         finally:
             del self._waiting[key]
+        self._reading[key] = task
         try:
             return await read()
         finally:
+            del self._reading[key]
             self._turns.release()
 
     def _ended(self, task: asyncio.Task[T]) -> None:

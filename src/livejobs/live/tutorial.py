@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 from livejobs.errors import LivejobsError
@@ -65,8 +66,8 @@ class TutorialSession(Session):
                 self.mailbox.answered()
                 self._announce(job)  # a task that runs inline has finished before it could be answered
                 return []
-            case Watch(), Groups(groups):
-                return super().answered(request, Groups(groups))  # its page counts nothing
+            case Watch(), Groups():
+                return super().answered(request, replace(answer, jobs=None))  # its page counts nothing
         return super().answered(request, answer)
 
     def failed(self, request: Request, error: LivejobsError) -> None:

@@ -44,9 +44,10 @@ class FakeSwitchboard:
         assert left <= self.joined
         self.joined -= left
 
-    def hold(self, seen: Seen) -> None:
-        assert seen.job_id not in self.held, "held twice by one session"
-        self.held[seen.job_id] = [seen]
+    def hold(self, seen: Iterable[Seen]) -> None:
+        for each in seen:
+            assert each.job_id not in self.held, "held twice by one session"
+            self.held[each.job_id] = [each]
 
     def release(self, job_ids: Iterable[int]) -> None:
         for job_id in job_ids:
@@ -69,7 +70,7 @@ class FakeSwitchboard:
         """Offer an event as the hub does."""
         taken = session.offer(event)
         if taken:
-            self.hold(Seen(event.job_id, event.rank, -1, 0, finished=False))
+            self.hold([Seen(event.job_id, event.rank, -1, 0, finished=False)])
         return taken
 
 

@@ -23,8 +23,7 @@ def level(version=1, attempt=0, tick=0, log_seq=0, state="running", job_id=1) ->
 
 def ledger(*held: Seen) -> Ledger:
     made = Ledger()
-    for each in held:
-        made.hold(each, NOW)
+    made.hold(held, NOW)
     return made
 
 
@@ -78,7 +77,7 @@ def test_a_row_that_was_read_before_the_retry_was_heard_does_not_make_it_wait():
 
 def test_a_second_session_that_sees_it_run_makes_a_finished_job_due_sooner():
     made = ledger(seen(3, finished=True))
-    made.hold(seen(5), NOW)
+    made.hold([seen(5)], NOW)
     assert made.take_due(NOW + SOON) == [1]
 
 
@@ -128,11 +127,11 @@ def test_a_session_that_came_later_may_know_less_than_was_heard():
     """Progress is sent more often than it is stored: a snapshot may say less than what the others heard before."""
     made = ledger(seen(2, 1, 1))
     made.hear(progress_event(1, 1, 50), NOW)
-    made.hold(seen(2, 1, 40), NOW)
+    made.hold([seen(2, 1, 40)], NOW)
     assert made.behind(level(2, 1, 50), {MINE}) == (True, False)
 
 
 def test_a_job_that_joined_a_list_by_its_progress_is_still_to_be_told():
     made = Ledger()
-    made.hold(Seen(1, -1, progress_rank(1, 3), 0, finished=False), NOW)
+    made.hold([Seen(1, -1, progress_rank(1, 3), 0, finished=False)], NOW)
     assert made.behind(level(2, 1, 3), {MINE}) == (True, False)
