@@ -7,7 +7,7 @@ import timeit
 from typing import Any
 
 from livejobs import protocol
-from livejobs.worker.context import Attempt, CurrentJob
+from livejobs.definition import Attempt, CurrentJob
 
 START = {"action": "start", "ref": 1, "task": "count_words", "params": {"text": "so it goes"}, "key": "8c2f"}
 PROGRESS: dict[str, Any] = {

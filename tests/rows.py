@@ -12,7 +12,7 @@ from django.db import connections
 from django.db.models.functions import Now
 
 from livejobs import transitions
-from livejobs.leases import Lease, Line
+from livejobs.leases import Lease, NumberedLine
 from livejobs.models import Job, JobEvent
 from livejobs.protocol import Progress
 from livejobs.states import State, legal
@@ -72,9 +72,9 @@ def whole(job: Job | int) -> dict[str, Any]:
     return dict(columns)
 
 
-def line(seq: int, text: str = "text") -> Line:
+def line(seq: int, text: str = "text") -> NumberedLine:
     """A line of log."""
-    return Line(seq, datetime(2026, 1, 1, tzinfo=UTC), "info", text)
+    return NumberedLine(seq, datetime(2026, 1, 1, tzinfo=UTC), "info", text)
 
 
 def check_history(job: Job | int) -> None:

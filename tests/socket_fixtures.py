@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from django.conf import settings
 
-from livejobs.live import database, hub, layer
+from livejobs.live import database_pool, hub, layer
 from tests.servers import Valkey
 from tests.sockets import PATIENCE, Sockets, others
 from tests.waiting import await_for
@@ -23,7 +23,7 @@ async def sockets(valkey: Valkey, transactional_db: None) -> AsyncIterator[Socke
         await made.close()
         await await_for(lambda: not others(), PATIENCE, "the end of every task")
     finally:
-        await asyncio.to_thread(database.close)
+        await asyncio.to_thread(database_pool.close)
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.db import SessionStore
 from django.urls import path
 
-from livejobs.live import database
-from livejobs.live.consumers import JobConsumer
+from livejobs.live import database_pool
+from livejobs.live.endpoint import SocketEndpoint
 from livejobs.live.routing import websocket_urlpatterns
 from livejobs.policy import BROWSER_ID
 from livejobs.protocol import SUBPROTOCOL
@@ -27,7 +27,9 @@ PATIENCE = 20.0  # seconds; the machine may be busy
 HOST = "jobs.example"
 
 application: Any = SessionMiddlewareStack(
-    URLRouter([path("jobs/", URLRouter(websocket_urlpatterns)), path("dashboard/", cast("Any", JobConsumer.as_asgi()))])
+    URLRouter(
+        [path("jobs/", URLRouter(websocket_urlpatterns)), path("dashboard/", cast("Any", SocketEndpoint.as_asgi()))]
+    )
 )
 
 
@@ -203,7 +205,7 @@ def others() -> list[str]:
 
 async def rows(function: Callable[..., T], *args: Any, **values: Any) -> T:
     """Call something that uses the database, beside the event loop."""
-    return await database.run(function, *args, **values)
+    return await database_pool.run(function, *args, **values)
 
 
 async def browser(browser_id: str = "me", user: Any = None) -> str:

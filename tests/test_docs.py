@@ -18,8 +18,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from livejobs import protocol
 from livejobs.conf import SETTINGS
+from livejobs.log_events import LogEvent
 from livejobs.protocol import COMMANDS, CloseCode, ErrorCode, PublicJob, ServerMessage
-from livejobs.states import State
+from livejobs.states import EdgeName, State
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
@@ -56,7 +57,7 @@ TASK_FILES = [
 def test_every_tasks_file_defines_jobs_without_django(source, tmp_path):
     """As `livejobs up` would find them, in a process that has no settings."""
     (tmp_path / "tasks.py").write_text(source)
-    look = "import tasks; from livejobs.definitions import registry; print(*[job.name for job in registry])"
+    look = "import tasks; from livejobs.definition import registry; print(*[job.name for job in registry])"
     environment = {key: value for key, value in os.environ.items() if key != "DJANGO_SETTINGS_MODULE"}
 
     done = subprocess.run(
@@ -202,3 +203,25 @@ def test_no_file_names_a_machine_or_a_registry():
     found = [(name, hit.group()) for name, text in committed_texts() for hit in MACHINE.finditer(text)]
 
     assert found == []
+
+
+# ---------------------------------------------------------------- the table of what is logged
+
+LOGGING = (ROOT / "docs/reference/logging.md").read_text()
+
+
+def test_every_event_that_is_logged_is_in_its_table_once():
+    assert re.findall(r"^\| `([a-z._]+)` \| [a-z; ]", LOGGING, re.MULTILINE) == [event.value for event in LogEvent]
+
+
+def test_the_names_of_edges_are_all_told():
+    told = LOGGING.partition("in a job's timeline:")[2].partition(".")[0]
+    assert set(re.findall(r"`([a-z_]+)`", told)) == set(EdgeName)
+
+
+def test_every_field_of_the_table_is_one_that_the_example_knows():
+    named_fields = set(re.findall(r"`([a-z]+)`", " ".join(re.findall(r"\|([^|]*)\|$", LOGGING, re.MULTILINE))))
+    example = next(blocks(ROOT / "docs/reference/logging.md", "python"))
+    known = re.search(r"FIELDS = (\(.*?\))", example)
+    assert known
+    assert named_fields | {"event"} == set(ast.literal_eval(known[1]))

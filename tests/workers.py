@@ -17,10 +17,10 @@ from typing import Any
 from django.db import connections
 
 from livejobs import actions
-from livejobs.definitions import LiveJob
+from livejobs.definition import LiveJob
+from livejobs.health.presence import WORKER
 from livejobs.maintenance import loop
 from livejobs.models import Job, JobEvent, JobLog, Presence
-from livejobs.presence import WORKER
 from livejobs.states import FINISHED, State, legal
 from tests.waiting import wait_for
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from livejobs.definitions import LiveJob, Text, live_job
-from livejobs.worker.context import current_job
+from livejobs.definition import LiveJob, Text, current_job, live_job
 
 if TYPE_CHECKING:
     from livejobs.actions import acancel, aretry, astart, cancel, retry, start, start_many

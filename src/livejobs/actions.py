@@ -18,13 +18,13 @@ from django.utils.translation import gettext as _
 
 from livejobs import transitions
 from livejobs.conf import conf
-from livejobs.definitions import LiveJob, registry
+from livejobs.definition import LiveJob, registry
 from livejobs.errors import ConflictError, FinishedError, InvalidError, NotFoundError, UnavailableError
 from livejobs.models import Job
 from livejobs.policy import Person, ensure_browser_id, get_policy, person_of, user_key
 from livejobs.protocol import KEY_MAX
+from livejobs.sanitize import clean
 from livejobs.states import State
-from livejobs.texts import clean
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -78,11 +78,16 @@ def _start(
         owner=user,
         owner_key=person.keys[0] if person and person.keys else "",
         idempotency_key=_checked_key(key),
-        queue=queue or live_job.queue or conf.QUEUE,
-        retries=live_job.retries,
-        max_losses=conf.MAX_LOSSES if live_job.max_losses is None else live_job.max_losses,
+        queue=queue or live_job.options.queue or conf.QUEUE,
+        retries=live_job.options.retries,
+        max_losses=_max_losses(live_job),
     )
     return _accept_once(job, person.name if person else "", _checked_time(run_at))
+
+
+def _max_losses(live_job: LiveJob[..., Any]) -> int:
+    own = live_job.options.max_losses
+    return conf.MAX_LOSSES if own is None else own
 
 
 def start_many(

@@ -1,4 +1,4 @@
-"""Assembly: each definition becomes a Celery task, and is handed the start verb."""
+"""Assembly: each definition becomes a Celery task and is handed the start verb; who wants to hear of jobs is told."""
 
 from __future__ import annotations
 
@@ -17,27 +17,45 @@ class LivejobsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Connect the rooms: definitions to Celery, Celery's worker to the agent, signals to the log."""
-        from celery.signals import worker_process_init, worker_process_shutdown, worker_ready
+        """Connect the rooms: definitions to Celery, transitions to the hints, Celery's worker to the agent."""
         from django.utils.translation import gettext
 
-        from livejobs import actions, canary, checks, journal, refusals  # noqa: F401 - importing registers the checks
-        from livejobs.definitions import registry
-        from livejobs.worker import parent
-        from livejobs.worker.agent import end_agent, start_agent
-        from livejobs.worker.task import register_probe
+        from livejobs import actions, checks, job_logging  # noqa: F401 - importing registers the checks
+        from livejobs.definition import LiveJob, registry, translate_with
+        from livejobs.health.canary import CANARY
 
-        refusals.translate_with(gettext)
-        registry.starter = actions.start
-        registry.register(canary.CANARY)
+        translate_with(gettext)
+        LiveJob.starter = actions.start
+        subscribe_hints()
+        job_logging.connect()
+        registry.register(CANARY)
         registry.subscribe(register_task)
         autodiscover_modules("tasks")
-        journal.connect()
-        register_probe()
-        parent.connect()
-        worker_ready.connect(start_agent, dispatch_uid="livejobs-agent")
-        worker_process_init.connect(start_agent, dispatch_uid="livejobs-agent")
-        worker_process_shutdown.connect(end_agent, dispatch_uid="livejobs-agent")
+        connect_worker()
+
+
+def subscribe_hints() -> None:
+    """Have the hints made after each commit. Screens and hosts come before the broker, which may run the job inline."""
+    from livejobs import signals, transitions
+    from livejobs.hints import broadcast, publishing
+
+    for subscriber in (broadcast.announce, signals.send, publishing.publish_queued):
+        transitions.subscribe(subscriber)
+
+
+def connect_worker() -> None:
+    """Have Celery's worker start and end the agents."""
+    from celery.signals import worker_process_init, worker_process_shutdown, worker_ready
+
+    from livejobs.worker.agent import end_agent, start_agent
+    from livejobs.worker.parent import parent
+    from livejobs.worker.task import register_probe
+
+    register_probe()
+    parent.connect()
+    worker_ready.connect(start_agent, dispatch_uid="livejobs-agent")
+    worker_process_init.connect(start_agent, dispatch_uid="livejobs-agent")
+    worker_process_shutdown.connect(end_agent, dispatch_uid="livejobs-agent")
 
 
 def register_task(live_job: Any) -> None:

@@ -2,59 +2,97 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from livejobs import publishing
-from livejobs.conf import NAMES, conf
-from livejobs.options import is_seconds
+from livejobs.conf import NAMES, SETTINGS, conf
+from livejobs.definition import is_seconds
+from livejobs.hints import publishing
 from livejobs.states import FINISHED
 from livejobs.worker.parent import POOLS
 
 
 @register("livejobs")
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """Refuse unknown names in the LIVEJOBS dict and aliases that do not exist."""
+    """Refuse what cannot work in the LIVEJOBS dict, and what of the host does not go with it."""
     given = getattr(settings, "LIVEJOBS", None) or {}
     if not isinstance(given, dict):
         return [Error("LIVEJOBS must be a dict.", id="livejobs.E001")]
-    found: list[CheckMessage] = [
+    wrong = _check_types(given)
+    return [*_check_names(given), *wrong, *([] if wrong else _check_values(given)), *_check_pool()]
+
+
+def _check_names(given: dict[str, Any]) -> list[CheckMessage]:
+    return [
         Error(f"LIVEJOBS has no setting {name!r}.", hint="See the settings reference.", id="livejobs.E002")
         for name in sorted(set(given) - NAMES)
     ]
+
+
+def _check_types(given: dict[str, Any]) -> list[CheckMessage]:
+    """Refuse values of another type; those of the pruner have a check of their own, which says more."""
+    return [
+        Error(f"LIVEJOBS[{setting.name!r}] must be {words}, not {given[setting.name]!r}.", id="livejobs.E011")
+        for setting in SETTINGS
+        if setting.name in given and setting.type in _TYPES
+        for is_right, words in (_TYPES[setting.type],)
+        if not is_right(given[setting.name])
+    ]
+
+
+_TYPES: Final[Mapping[Any, tuple[Callable[[Any], bool], str]]] = {
+    str: (lambda value: isinstance(value, str) and bool(value), "a text"),
+    bool: (lambda value: isinstance(value, bool), "True or False"),
+    int: (
+        lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 0,
+        "a whole number, 0 or more",
+    ),
+    float: (is_seconds, "a number of seconds, 0 or more"),
+}
+
+
+def _check_values(given: dict[str, Any]) -> list[CheckMessage]:
+    found = [*_check_times(given), *_check_keeping(given), *_check_layer(given.get("CHANNEL_LAYER", "default"))]
     if given.get("DATABASE", "default") not in settings.DATABASES:
         found.append(Error("LIVEJOBS['DATABASE'] names no database in DATABASES.", id="livejobs.E003"))
-    pool = str(getattr(publishing.celery_app().conf, "worker_pool", "prefork"))
-    if not any(word in pool for word in (*POOLS, "processes")):  # the last is another word for prefork
-        found.append(
-            Error(
-                f"Live jobs run in Celery's prefork, threads and solo pools, not in {pool}.",
-                hint="Set worker_pool to prefork; threads and solo can stop only jobs that look up.",
-                id="livejobs.E006",
-            )
-        )
-    found += _check_times(given)
-    found += _check_keeping(given)
+    return found
+
+
+def _check_layer(alias: str) -> list[CheckMessage]:
     layers = getattr(settings, "CHANNEL_LAYERS", {})
-    if given.get("CHANNEL_LAYER", "default") not in layers:
-        found.append(
+    if alias not in layers:
+        return [
             Error(
                 "Live updates need a channel layer: CHANNEL_LAYERS has no entry for LIVEJOBS['CHANNEL_LAYER'].",
                 hint="Use channels_redis.pubsub.RedisPubSubChannelLayer.",
                 id="livejobs.E004",
             )
-        )
-    elif layers[given.get("CHANNEL_LAYER", "default")].get("BACKEND") == "channels_redis.core.RedisChannelLayer":
-        found.append(
+        ]
+    if layers[alias].get("BACKEND") == "channels_redis.core.RedisChannelLayer":
+        return [
             Error(
                 "channels_redis.core.RedisChannelLayer drops messages silently; live updates need the pub/sub layer.",
                 hint="Set BACKEND to channels_redis.pubsub.RedisPubSubChannelLayer.",
                 id="livejobs.E005",
             )
+        ]
+    return []
+
+
+def _check_pool() -> list[CheckMessage]:
+    pool = str(getattr(publishing.celery_app().conf, "worker_pool", "prefork"))
+    if any(word in pool for word in (*POOLS, "processes")):  # the last is another word for prefork
+        return []
+    return [
+        Error(
+            f"Live jobs run in Celery's prefork, threads and solo pools, not in {pool}.",
+            hint="Set worker_pool to prefork; threads and solo can stop only jobs that look up.",
+            id="livejobs.E006",
         )
-    return found
+    ]
 
 
 def _check_times(given: dict[str, Any]) -> list[CheckMessage]:

@@ -37,7 +37,7 @@ class Renewal:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class NumberedLine:
     """A line of log as the attempt wrote it."""
 
     seq: int
@@ -60,7 +60,7 @@ def save_progress(lease: Lease, progress: Progress) -> None:
     _held(lease).filter(tick__lt=progress["tick"]).update(**progress)
 
 
-def append_log(lease: Lease, lines: Sequence[Line]) -> bool:
+def append_log(lease: Lease, lines: Sequence[NumberedLine]) -> bool:
     """Store a batch of log lines; False when the lease is lost or the batch does not follow what is stored."""
     first, last = lines[0].seq, lines[-1].seq
     with transaction.atomic(using=conf.DATABASE):
@@ -77,5 +77,5 @@ def _held(lease: Lease) -> Any:
     )
 
 
-def _columns(line: Line) -> dict[str, Any]:
+def _columns(line: NumberedLine) -> dict[str, Any]:
     return {"seq": line.seq, "at": line.at, "level": line.level, "text": line.text}

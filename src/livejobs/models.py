@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import models
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from livejobs.states import ACTIVE, FINISHED, WAITING, State
+
+# The outbox: what a row says of its message. That it is on its way; the dispatcher makes up for one that is not.
+PUBLISHED_NOW: Final[dict[str, Any]] = {"published_at": Now(), "publish_count": 1}
 
 STATE_LABELS = {
     State.SCHEDULED: _("Scheduled"),
@@ -48,6 +52,18 @@ class JobQuerySet(models.QuerySet["Job"]):
     def unpublished(self) -> JobQuerySet:
         """Queued jobs of which the broker was not told."""
         return self.queued().filter(published_at__isnull=True)
+
+    def publish_again(self) -> int:
+        """Note that these are published now, once more; returns how many."""
+        return self.update(published_at=Now(), publish_count=F("publish_count") + 1)
+
+    def unpublish(self, *, publish_count: int | None = None) -> int:
+        """Say that the broker does not know of these, so that the dispatcher publishes them; returns how many.
+
+        :param publish_count: how many messages were sent for them; None: as many as the rows say.
+        """
+        counted = {} if publish_count is None else {"publish_count": publish_count}
+        return self.update(published_at=None, **counted)
 
     def due(self) -> JobQuerySet:
         """Jobs whose time has come, by the database's clock."""

@@ -13,10 +13,11 @@ from django.db.models import Q
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
-from livejobs.broadcast import ALL_GROUP, owner_group
 from livejobs.conf import conf
-from livejobs.definitions import LiveJob, registry
+from livejobs.definition import LiveJob, registry
 from livejobs.errors import NotAllowedError, NotFoundError
+from livejobs.groups import ALL_GROUP, owner_group
+from livejobs.log_events import LogEvent, fields
 from livejobs.models import Job, JobQuerySet
 
 if TYPE_CHECKING:
@@ -113,12 +114,6 @@ class Policy:
         """The jobs this person may see and act on."""
         return Job.objects.using(conf.DATABASE).all() if person.staff else self.mine(person)
 
-    def may_see(self, person: Person, job: Job) -> bool:
-        """Whether this job is among the visible ones, without asking the database."""
-        if person.staff or (job.owner_key and job.owner_key in person.keys):
-            return True
-        return not job.owner_key and bool(conf.OWNERLESS_FOR_ALL)
-
     def groups(self, person: Person, scope: str) -> tuple[str, ...]:
         """The channel-layer groups that carry the events of a list.
 
@@ -141,10 +136,10 @@ class Policy:
         return Q(owner_key__in=keys)
 
     def _exposed(self, live_job: LiveJob[..., Any]) -> bool:
-        return bool(conf.EXPOSE if live_job.expose is None else live_job.expose)
+        return bool(conf.EXPOSE if live_job.options.expose is None else live_job.options.expose)
 
     def _permitted(self, person: Person, live_job: LiveJob[..., Any], params: dict[str, Any]) -> bool:
-        permission = live_job.permission
+        permission = live_job.options.permission
         if permission is None:
             return True
         if callable(permission):
@@ -153,7 +148,10 @@ class Policy:
             except DatabaseTrouble:
                 raise
             except Exception:
-                logger.exception("The permission of %s failed; that is a no", live_job.name)
+                logger.exception(
+                    "The permission of %s failed; that is a no", live_job.name,
+                    extra=fields(LogEvent.PERMISSION_FAILED, task=live_job.name),
+                )  # fmt: skip
                 return False
         return person.user is not None and bool(getattr(person.user, "has_perm", lambda _name: False)(permission))
 

@@ -386,7 +386,7 @@ def parse(frame: Mapping[str, Any]) -> AnyCommand:
 
 
 def encode(message: Any) -> str:
-    """Write a message, or a part of one, as JSON text. Text inside must be free of lone surrogates (`texts.clean`)."""
+    """Write a message, or a part of one, as JSON. Text inside must be free of lone surrogates (`sanitize.clean`)."""
     try:
         return orjson.dumps(message, option=orjson.OPT_NON_STR_KEYS).decode()
     except orjson.JSONEncodeError:  # a whole number over 64 bits: PostgreSQL gives 1e30 back as one

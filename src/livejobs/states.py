@@ -1,6 +1,7 @@
 """The states of a job and the table of legal edges between them.
 
-The table is data. `transitions` is its only reader that writes; nothing else knows which edge is legal.
+The table is data, and it drives the code: `transitions` takes every edge as it stands here, and nothing else knows
+which is legal.
 """
 
 from __future__ import annotations
@@ -46,50 +47,81 @@ class ErrorReason(StrEnum):
     TIMEOUT = "timeout"
 
 
+class EdgeName(StrEnum):
+    """What an edge is called in a job's timeline, in signals and in the log. `protocol.js` has the same."""
+
+    ACCEPT = "accept"
+    DUE = "due"
+    CLAIM = "claim"
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    BACK_OFF = "back_off"
+    EXPIRE = "expire"
+    STOPPING = "stopping"
+    STOP = "stop"
+    RELEASE = "release"
+    RESCUE = "rescue"
+    LOSE = "lose"
+    CANCEL = "cancel"
+    RETRY = "retry"
+
+
+BY_PEOPLE: Final = frozenset({EdgeName.ACCEPT, EdgeName.CANCEL, EdgeName.RETRY})  # their actor is a user, not a worker
+
+
 @dataclass(frozen=True, slots=True)
 class Edge:
     """One legal move.
 
-    `fenced`: only the owner of the lease may take it (compare attempt and lease_owner).
-    `unless_cancelled`: with a cancel asked for it leads to `State.CANCELLED` instead (a claim: nowhere).
+    :param sources: where it may begin; empty for a job that is new.
+    :param fenced: only the owner of the lease may take it (compare attempt and lease_owner).
+    :param unless_cancelled: not with a cancel asked for.
+    :param otherwise: the edge that is taken in its place then; None: none.
     """
 
-    name: str
+    name: EdgeName
     sources: frozenset[State]
     target: State
     fenced: bool = False
     unless_cancelled: bool = False
+    otherwise: Edge | None = None
 
 
-def _edge(name: str, *sources: State, to: State, fenced: bool = False, unless_cancelled: bool = False) -> Edge:
+def _edge(name: EdgeName, *sources: State, to: State, fenced: bool = False, unless_cancelled: bool = False) -> Edge:
     return Edge(name, frozenset(sources), to, fenced, unless_cancelled)
 
 
-CLAIM: Final = _edge("claim", State.QUEUED, to=State.RUNNING, unless_cancelled=True)
-SUCCEED: Final = _edge("succeed", State.RUNNING, to=State.SUCCEEDED, fenced=True)
-FAIL: Final = _edge("fail", State.RUNNING, to=State.FAILED, fenced=True)
-STOP: Final = _edge("stop", State.RUNNING, to=State.CANCELLED, fenced=True)
-BACK_OFF: Final = _edge("back_off", State.RUNNING, to=State.RETRYING, fenced=True, unless_cancelled=True)
-RELEASE: Final = _edge("release", State.RUNNING, to=State.QUEUED, fenced=True, unless_cancelled=True)
-RESCUE: Final = _edge("rescue", State.RUNNING, to=State.QUEUED, fenced=True, unless_cancelled=True)
-LOSE: Final = _edge("lose", State.RUNNING, to=State.FAILED, fenced=True, unless_cancelled=True)
-EXPIRE: Final = _edge("expire", State.RUNNING, to=State.FAILED, fenced=True, unless_cancelled=True)
-MARK_STOPPING: Final = _edge("stopping", State.RUNNING, to=State.RUNNING, fenced=True)
-DUE: Final = _edge("due", State.SCHEDULED, State.RETRYING, to=State.QUEUED)
-CANCEL_WAITING: Final = _edge("cancel", *WAITING, to=State.CANCELLED)
-CANCEL_RUNNING: Final = _edge("cancel", State.RUNNING, to=State.RUNNING)
-RETRY: Final = _edge("retry", *FINISHED, to=State.QUEUED)
+def _leaving(name: EdgeName, *, to: State) -> Edge:
+    """An edge by which an attempt ends that nobody finished: with a cancel asked for the job is cancelled instead."""
+    return Edge(name, frozenset({State.RUNNING}), to, fenced=True, unless_cancelled=True, otherwise=STOP)
+
+
+ACCEPT: Final = _edge(EdgeName.ACCEPT, to=State.QUEUED)
+ACCEPT_FOR_LATER: Final = _edge(EdgeName.ACCEPT, to=State.SCHEDULED)
+DUE: Final = _edge(EdgeName.DUE, State.SCHEDULED, State.RETRYING, to=State.QUEUED, unless_cancelled=True)
+CLAIM: Final = _edge(EdgeName.CLAIM, State.QUEUED, to=State.RUNNING, unless_cancelled=True)
+SUCCEED: Final = _edge(EdgeName.SUCCEED, State.RUNNING, to=State.SUCCEEDED, fenced=True)
+FAIL: Final = _edge(EdgeName.FAIL, State.RUNNING, to=State.FAILED, fenced=True)
+MARK_STOPPING: Final = _edge(EdgeName.STOPPING, State.RUNNING, to=State.RUNNING, fenced=True)
+STOP: Final = _edge(EdgeName.STOP, State.RUNNING, to=State.CANCELLED, fenced=True)
+BACK_OFF: Final = _leaving(EdgeName.BACK_OFF, to=State.RETRYING)
+EXPIRE: Final = _leaving(EdgeName.EXPIRE, to=State.FAILED)
+RELEASE: Final = _leaving(EdgeName.RELEASE, to=State.QUEUED)
+RESCUE: Final = _leaving(EdgeName.RESCUE, to=State.QUEUED)
+LOSE: Final = _leaving(EdgeName.LOSE, to=State.FAILED)
+CANCEL_WAITING: Final = _edge(EdgeName.CANCEL, *WAITING, to=State.CANCELLED)
+CANCEL_RUNNING: Final = _edge(EdgeName.CANCEL, State.RUNNING, to=State.RUNNING)
+RETRY: Final = _edge(EdgeName.RETRY, *FINISHED, to=State.QUEUED)
 
 EDGES: Final[tuple[Edge, ...]] = (
-    CLAIM, SUCCEED, FAIL, STOP, BACK_OFF, RELEASE, RESCUE, LOSE, EXPIRE,
-    MARK_STOPPING, DUE, CANCEL_WAITING, CANCEL_RUNNING, RETRY,
+    ACCEPT, ACCEPT_FOR_LATER, DUE, CLAIM, SUCCEED, FAIL, MARK_STOPPING, STOP, BACK_OFF, EXPIRE, RELEASE, RESCUE, LOSE,
+    CANCEL_WAITING, CANCEL_RUNNING, RETRY,
 )  # fmt: skip
 
 
 def legal(source: State, target: State) -> bool:
     """Say whether any edge leads from `source` to `target`; property tests judge every recorded event by it."""
     return any(
-        source in edge.sources
-        and (target == edge.target or (edge.unless_cancelled and edge is not CLAIM and target == State.CANCELLED))
+        source in edge.sources and target in {edge.target, edge.otherwise.target if edge.otherwise else edge.target}
         for edge in EDGES
     )

@@ -231,5 +231,5 @@ def test_every_second_message_is_lost(person: Person, lossy: Server, request: py
     shown = [text_of(line) for line in one.locator(".lj-row").all()]
     assert shown == [text_of(line) for line in two.locator(".lj-row").all()]
     fresh = person.open()
-    assert shown == [text_of(line) for line in fresh.locator(".lj-row").all()]  # the server's rendering of the rows
+    assert shown == [text_of(line) for line in fresh.locator(".lj-row").all()]  # of the database, not of messages
     assert (lossy.folder / "lost").read_text().count("\n") > 10

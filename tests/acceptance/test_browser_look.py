@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser import PHONE, WORKERS, Complaints, Person, Server, button, is_live, row, text_of
+from tests.browser import DESKTOP, PATIENCE, PHONE, WORKERS, Complaints, Person, Server, button, is_live, row, text_of
+from tests.waiting import wait_for
 
 pytest_plugins = ("tests.browser_fixtures",)
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -94,7 +98,7 @@ def test_axe(someone: Callable[..., Person], past: Past, scheme: str) -> None:
             expect(page.locator(".lj-error:visible")).to_have_count(1)
         elif name == "failed":
             page.get_by_role("button", name="Show traceback").click()
-            expect(page.locator(".lj-failure pre")).to_contain_text("Traceback")
+            expect(page.locator("[aria-labelledby=lj-error] pre")).to_contain_text("Traceback")
         elif name == "list":
             page.keyboard.press("?")
             no_violations(page, scheme)
@@ -134,7 +138,7 @@ def test_390_pixels_without_sideways_scroll(someone: Callable[..., Person], past
             fits(page)
         elif name == "failed":
             page.get_by_role("button", name="Show traceback").tap()
-            expect(page.locator(".lj-failure pre")).to_contain_text("Traceback")
+            expect(page.locator("[aria-labelledby=lj-error] pre")).to_contain_text("Traceback")
             fits(page)
     page.goto(person.server.url)
     is_live(page)
@@ -182,43 +186,138 @@ def test_a_phone_folds_the_runner_once_jobs_exist(someone: Callable[..., Person]
     expect(page.get_by_role("heading", level=1)).to_have_text("October")
 
 
-def steps_of(page: Page) -> list[str]:
-    """The timeline; the hour is left out, because the server's time zone is not the browser's."""
-    return [re.sub(r"\d\d(:\d\d:\d\d)", r"\1", text_of(step)) for step in page.locator(".lj-steps li").all()]
+# Runs in the page: every element of a place with its attributes and its own text, without what lives: the second line
+# of a job that has not failed, durations, times as text, the counter; and without what makes a button work.
+FACTS = """
+(places) => places.flatMap((place) => [...document.querySelectorAll(place)].map((found) => {
+  const copy = found.cloneNode(true);
+  const failed = (element) => !!element.closest(".lj-is-failed");
+  for (const element of copy.querySelectorAll(".lj-text, .lj-took, .lj-count, time")) {
+    if (element.matches(".lj-text") && failed(element)) continue;
+    element.removeAttribute("title");
+    element.textContent = "";
+  }
+  for (const element of copy.querySelectorAll("button")) {
+    for (const name of ["disabled", "aria-disabled", "aria-label"]) element.removeAttribute(name);
+  }
+  const plain = (text) => text.replace(/\\s+/g, " ").trim();
+  return [copy, ...copy.querySelectorAll("*")].map((element) => [
+    element.localName,
+    ...[...element.attributes].map(({ name, value }) => `${name}=${plain(value)}`).sort(),
+    plain([...element.childNodes].map((node) => (node instanceof Text ? node.data : "")).join("")),
+  ]);
+}))
+"""
+
+# Runs in the page: where everything is that a person sees both before the scripts and after them.
+WHERE = """
+(places) => places.flatMap((place) => [...document.querySelectorAll(place)]
+  .filter((element) => element.checkVisibility({ visibilityProperty: true }) && !element.closest(".lj-hidden"))
+  .map((element) => {
+    const { x, y, width, height } = element.getBoundingClientRect();
+    return [place, ...[x, y, width, height].map((value) => Math.round(value))];
+  }))
+"""
+SEEN = [
+    ".lj-runner h2", ".lj-form .lj-label", ".lj-form :is(input, select, textarea, p, button)", ".lj-jobs",
+    ".lj-jobs h2", ".lj-row", ".lj-row :is(a, progress, button, .lj-word)", ".lj-older", ".lj-empty",
+    ".lj-jobhead", ".lj-jobhead :is(h1, progress, button, .lj-word)",
+]  # fmt: skip
+STEPS = [".lj-steps li", ".lj-steps .lj-icon", ".lj-steperror"]  # where they are not below the log
+
+# Runs in the page: [score, what moved] of each shift that no input explains.
+SHIFTS = """
+globalThis.shifts = [];
+new PerformanceObserver((list) => {
+  for (const { value, hadRecentInput, sources } of list.getEntries()) {
+    const moved = sources.map(({ node }) => node?.outerHTML?.slice(0, 120) ?? node?.nodeValue);
+    if (!hadRecentInput) shifts.push([value, moved]);
+  }
+}).observe({ type: "layout-shift", buffered: true });
+"""
+PAINTED = "() => performance.getEntriesByName('first-contentful-paint').length > 0"
 
 
-def test_the_server_renders_what_the_elements_render(someone: Callable[..., Person], past: Past) -> None:
-    """Before the scripts and after them a person reads the same; without them the page says that it needs them."""
-    person = someone(storage_state=past.state)
+@contextmanager
+def before_its_scripts(page: Page, address: str) -> Iterator[None]:
+    """Open a page as the server renders it, painted; its scripts come at the end of the block, and have run then."""
+    held: list[Route] = []
+    page.route("**/index.js", lambda route: held.append(route))
+    with page.expect_request("**/index.js"):
+        page.goto(address, wait_until="commit")
+    page.wait_for_function(PAINTED)
+    assert not page.evaluate("!!customElements.get('livejobs-table')")
+    yield
+    wait_for(lambda: page.evaluate("0") or held, timeout=PATIENCE / 1000)[0].continue_()
+    page.wait_for_function("() => !!customElements.get('livejobs-keys')")
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_the_server_renders_the_facts_that_the_elements_render(
+    someone: Callable[..., Person], past: Past, size: Any
+) -> None:
+    """The same elements, attributes and texts, in the same places; without scripts the page says that it needs them."""
+    person = someone(storage_state=past.state, viewport=size)
     # no connection and no clock: what the elements show is the snapshot that came with the page
     person.context.route_web_socket(re.compile("/socket/$"), lambda _near: None)
     person.context.add_init_script("globalThis.setInterval = () => 0")
-    plain = someone(storage_state=past.state, java_script_enabled=False)
-    for name in ("list", *STATES):
-        place = "livejobs-table" if name == "list" else ".lj-jobhead"
+    plain = someone(storage_state=past.state, viewport=size, java_script_enabled=False)
+    seen = SEEN if size == PHONE else SEEN + STEPS
+    for name in ("list", "fields", *STATES):
+        places = ["livejobs-table"] if name in ("list", "fields") else [".lj-jobhead", ".lj-steps"]
         page = person.context.new_page()
-        release: list[Callable[[], None]] = []
-        page.route("**/index.js", lambda route: release.append(route.continue_))  # noqa: B023 - used within the round
-        with page.expect_request("**/index.js"):
-            page.goto(person.server.url + past.path(name), wait_until="commit")
-        expect(page.locator(place)).to_be_visible()
-        before = text_of(page.locator(place))
-        steps = steps_of(page)
-        assert bool(steps) == (name != "list")
-        assert not page.evaluate("!!customElements.get('livejobs-table')")
-        release.pop()()
-        page.wait_for_function("() => !!customElements.get('livejobs-keys')")
-        assert text_of(page.locator(place)) == before
-        assert steps_of(page) == steps
+        with before_its_scripts(page, person.server.url + past.path(name)):
+            facts = page.evaluate(FACTS, places)
+            where = page.evaluate(WHERE, seen)
+            read = text_of(page.locator(places[0]))
+        assert len(facts) == len(places)
+        assert where
+        assert page.evaluate(FACTS, places) == facts
+        assert page.evaluate(WHERE, seen) == where
         page.close()
 
         page = plain.open(past.path(name), live=False)
         expect(page.locator("noscript p")).to_have_text("Livejobs needs JavaScript to start and follow jobs.")
         expect(page.locator("noscript p")).to_be_visible()
-        timeless = re.compile(r"(\d+ min( \d+ s)?|\d+ s)( · about [^·]+ left)?")  # a whole minute has no seconds
-        assert timeless.sub("N s", text_of(page.locator(place))) == timeless.sub("N s", before)
+        assert text_of(page.locator(places[0])) == read
         for place_of_button in page.locator("button").all():
             expect(place_of_button).to_be_disabled()
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_nothing_jumps_while_a_page_opens(someone: Callable[..., Person], past: Past, size: Any) -> None:
+    """The cumulative layout shift of every page is 0: from what the server rendered to two seconds of being live."""
+    new, person = someone(viewport=size), someone(viewport=size, storage_state=past.state)
+    for who, name in ((new, "list"), *((person, name) for name in ("list", "fields", *STATES))):
+        page = who.context.new_page()
+        page.add_init_script(SHIFTS)
+        with before_its_scripts(page, who.server.url + past.path(name)):
+            pass
+        is_live(page)
+        live_at = page.evaluate("performance.now()")
+        page.wait_for_function("(time) => performance.now() > time + 2000", arg=live_at)
+        assert page.evaluate("shifts") == [], name
+        page.close()
+
+
+@pytest.mark.parametrize(
+    ("language", "thousand", "clock"), [("en", "1,000", "{:%-I:%M:%S %p}"), ("de", "1.000", "{:%H:%M:%S}")]
+)
+def test_numbers_and_times_are_the_readers(
+    someone: Callable[..., Person], past: Past, language: str, thousand: str, clock: str
+) -> None:
+    """In the language of the document and the zone of the browser, whatever those of the server are."""
+    person = someone(storage_state=past.state, timezone_id="Asia/Kolkata")
+    page = person.context.new_page()
+    with before_its_scripts(page, person.server.url + past.path("running")):
+        page.evaluate("(language) => { document.documentElement.lang = language; }", language)
+    is_live(page)
+    expect(page.locator(".lj-jobhead .lj-text")).to_contain_text(f"610/{thousand}")
+    times = page.locator(".lj-steps time").all()
+    assert times
+    for time in times:
+        at = datetime.fromisoformat(time.get_attribute("datetime") or "").astimezone(ZoneInfo("Asia/Kolkata"))
+        assert text_of(time) == clock.format(at)
 
 
 def test_an_empty_list_is_rendered_by_the_server_too(someone: Callable[..., Person]) -> None:

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from livejobs.states import FINISHED, EdgeName
 from tests.chaos.scripts import Edit
 
 
@@ -44,6 +45,7 @@ def no_fence() -> None:
             return move(job_id, edge, where=where, **values)
         actor = values.pop("actor", lease.owner)
         guard = Q(state__in=edge.sources) & (where or Q())
+        values = {**transitions._implied(edge), **values}
         return transitions._update(job_id, edge.name, where=guard, actor=actor, state=edge.target.value, **values)
 
     transitions._move = unfenced
@@ -63,7 +65,7 @@ def blind_claim() -> None:
 
     def claim(job_id: int, *, owner: str, task: str) -> Any:
         return transitions._update(
-            job_id, "claim", where=Q(task=task), actor=owner, state="running", attempt=F("attempt") + 1,
+            job_id, EdgeName.CLAIM, where=Q(task=task), actor=owner, state="running", attempt=F("attempt") + 1,
             lease_owner=owner, beat=0, started_at=Now(), finished_at=None,
         )  # fmt: skip
 
@@ -73,7 +75,7 @@ def blind_claim() -> None:
 def forgotten_cancel() -> None:
     """A job that comes back from its worker is queued and claimed, cancelled or not; its worker hears of no cancel."""
     from livejobs import transitions
-    from livejobs.worker import tending
+    from livejobs.worker import attempt_supervisor
 
     transitions._WANTED = Q()  # type: ignore[misc]
     move = transitions._move
@@ -87,7 +89,7 @@ def forgotten_cancel() -> None:
         )  # fmt: skip
 
     transitions.claim = claim
-    tending.Tending.stop = lambda self, reason: None  # type: ignore[method-assign]
+    attempt_supervisor.AttemptSupervisor.stop = lambda self, reason: None  # type: ignore[method-assign]
 
 
 def no_healing() -> None:
@@ -112,10 +114,11 @@ def no_healing() -> None:
 
 def early_publish() -> None:
     """The broker is told before the commit, and what a worker did not find then is not looked for again soon."""
-    from livejobs import broadcast, publishing, transitions
+    from livejobs import transitions
+    from livejobs.hints import broadcast, publishing
     from livejobs.maintenance.dispatcher import Dispatcher
 
-    def tell(job: Any, edge: str) -> None:
+    def tell(job: Any, edge: Any) -> None:
         transaction.on_commit(lambda: broadcast.announce(job, edge), robust=True)
         if job.state == "queued" and job.published_at is not None:
             publishing.submit(job)
@@ -130,13 +133,16 @@ def unguarded_finish() -> None:
 
     _deaf_to_a_lost_lease()
 
-    def finish(lease: Any, edge: Any, progress: Any, **values: Any) -> Any:
-        return transitions._update(
-            lease.job_id, edge.name, where=Q(), actor=lease.owner, state=edge.target.value, finished_at=Now(),
-            **progress, **values,
-        )  # fmt: skip
+    leave = transitions._leave
 
-    transitions._finish = finish
+    def finish(lease: Any, edge: Any, **values: Any) -> Any:
+        if edge.target not in FINISHED:
+            return leave(lease, edge, **values)
+        return transitions._update(
+            lease.job_id, edge.name, where=Q(), actor=lease.owner, state=edge.target.value, finished_at=Now(), **values
+        )
+
+    transitions._leave = finish
 
 
 def unfenced_log() -> None:
@@ -166,7 +172,7 @@ def silent_narrowing() -> None:
     """A list that has become too long is live for its newest rows only, and nobody is told."""
     from livejobs.live.session import Session
 
-    Session._say_narrowed = lambda self, watching, dropped: None  # type: ignore[method-assign]
+    Session.narrowed = lambda self, watching, dropped: None  # type: ignore[method-assign]
 
 
 def nothing() -> None:
@@ -207,8 +213,8 @@ def install(name: str) -> None:
 
 def _deaf_to_a_lost_lease() -> None:
     """Nothing stops an attempt that lost its lease: no renewal that finds nothing, no watchdog after a freeze."""
-    from livejobs.worker import tending, watchdog
+    from livejobs.worker import attempt_supervisor, watchdog
 
-    renewed = tending.Tending._renewed
-    tending.Tending._renewed = lambda self, renewal: renewed(self, renewal) if renewal else None  # type: ignore[method-assign]
+    renewed = attempt_supervisor.AttemptSupervisor._renewed
+    attempt_supervisor.AttemptSupervisor._renewed = lambda self, renewal: renewed(self, renewal) if renewal else None  # type: ignore[method-assign]
     watchdog.Watchdog.keep = lambda self, now, *, wanted: None  # type: ignore[method-assign]

@@ -80,25 +80,26 @@ def install() -> None:
     """Wrap what the points stand before or after."""
     if folder() is None:
         return
-    from livejobs import broadcast, publishing
-    from livejobs.live.consumers import JobConsumer
+    from livejobs import transitions
+    from livejobs.hints import broadcast, publishing
+    from livejobs.live.endpoint import SocketEndpoint
     from livejobs.maintenance.dispatcher import Dispatcher
     from livejobs.states import FINISHED
-    from livejobs.worker import agent, parent, task
+    from livejobs.worker import agent, task
+    from livejobs.worker.parent import parent
 
     _before(task, "run", "after_pop")
     _after(agent.Agent, "claim", "after_claim", lambda claimed: claimed is not None)
     _before(agent.Agent, "finish", "before_finish")
     _before(Dispatcher, "_publish", "before_publish")
-    announce = broadcast.announce
 
-    def announced(job: Any, edge: str) -> None:
+    def announced(job: Any, edge: Any) -> None:
         if job.state in FINISHED and parent.is_child():
             reached("before_broadcast")
-        announce(job, edge)
+        broadcast.announce(job, edge)
 
-    broadcast.announce = announced
-    JobConsumer._read_snapshot = _late(JobConsumer._read_snapshot)  # type: ignore[method-assign]
+    transitions.SUBSCRIBERS[transitions.SUBSCRIBERS.index(broadcast.announce)] = announced
+    SocketEndpoint._read_snapshot = _late(SocketEndpoint._read_snapshot)  # type: ignore[method-assign]
     publishing.Publisher._send = _mistreated(publishing.Publisher._send)  # type: ignore[method-assign]
 
 

@@ -9,7 +9,7 @@ import asyncio
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
@@ -124,6 +124,7 @@ class Proxy:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._servers: list[asyncio.Server] = []
+        self._accepted: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._thread = threading.Thread(target=self._loop.run_forever, name="chaos-proxy", daemon=True)
         self._thread.start()
 
@@ -142,7 +143,13 @@ class Proxy:
         self._loop.close()
 
     async def _open(self, link: Link) -> None:
-        server = await asyncio.start_server(_quiet(link._serve), "127.0.0.1", 0)
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            # known at once: a task that is cancelled before its first step would leave its connection open
+            task = self._loop.create_task(_quietly(link._serve(reader, writer)))
+            self._accepted[task] = writer
+            task.add_done_callback(self._close_accepted)
+
+        server = await asyncio.start_server(accept, "127.0.0.1", 0)
         self._servers.append(server)
         link.port = server.sockets[0].getsockname()[1]
 
@@ -154,15 +161,16 @@ class Proxy:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        for _ in range(3):  # a transport closes its socket a step after it was told to
+            await asyncio.sleep(0)
+
+    def _close_accepted(self, task: asyncio.Task[None]) -> None:
+        self._accepted.pop(task).close()
 
 
-def _quiet(serve: Callable[..., Any]) -> Callable[..., Any]:
-    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.CancelledError, OSError):
-            await serve(reader, writer)
-        writer.close()
-
-    return served
+async def _quietly(serving: Coroutine[Any, Any, None]) -> None:
+    with suppress(OSError):
+        await serving
 
 
 def _abort(writer: asyncio.StreamWriter) -> None:

@@ -10,13 +10,13 @@ from typing import Any, Final
 import orjson
 from django.contrib.sessions.backends.db import SessionStore
 
+from livejobs.hints.public_job import public_job, public_log_line
 from livejobs.models import Job, JobLog, JobQuerySet
 from livejobs.policy import BROWSER_ID
 from livejobs.protocol import LIST_DEFAULT, LIST_LIVE_MAX
-from livejobs.public import public_job, public_log_line
 from livejobs.states import FINISHED
-from livejobs.web.describe import describe
-from livejobs.web.snapshot import now
+from livejobs.web.page_data import now
+from tests.said import describe
 
 SAID: Final = ("kind", "word", "line", "name", "sub")
 

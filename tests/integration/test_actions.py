@@ -16,8 +16,8 @@ from django.db import IntegrityError, OperationalError, connections, transaction
 from django.test import RequestFactory
 from django.utils import timezone
 
-from livejobs import actions, publishing, transitions
-from livejobs.definitions import LiveJob, registry
+from livejobs import actions, transitions
+from livejobs.definition import LiveJob, registry
 from livejobs.errors import (
     ConflictError,
     FinishedError,
@@ -27,6 +27,7 @@ from livejobs.errors import (
     TooLargeError,
     UnavailableError,
 )
+from livejobs.hints import publishing
 from livejobs.models import Job
 from livejobs.policy import BROWSER_ID, Person, Policy
 from livejobs.states import State
@@ -236,7 +237,7 @@ def test_many_start_together_or_not_at_all(user):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("trouble", ["freeze", "stop"])
 def test_a_start_never_waits_for_the_broker(valkey: Valkey, monkeypatch, trouble):
-    monkeypatch.setattr(publishing, "_thread", None)
+    monkeypatch.setattr(publishing.publish_thread, "made", None)
     getattr(valkey, trouble)()
     try:
         started, seconds = [], []

@@ -7,17 +7,17 @@ from datetime import timedelta
 from functools import partial
 from itertools import combinations
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from livejobs import broadcast, leases, publishing, transitions
+from livejobs import leases, transitions
+from livejobs.hints import publishing
 from livejobs.leases import Lease
 from livejobs.models import Job, JobEvent, JobLog
-from livejobs.states import RELEASE, State, StopReason
+from livejobs.states import RELEASE, EdgeName, State, StopReason
 from tests.rows import DONE, ERROR, TASK, accepted, at_once, check_history, claimed, in_state, line, put, read, whole
 
 pytestmark = pytest.mark.django_db
@@ -36,8 +36,9 @@ def events(job: Job) -> list[tuple[int, str, str, int, str]]:
 def hints(monkeypatch) -> list[tuple[str, int, str]]:
     """What was announced and published, instead of doing so."""
     told: list[tuple[str, int, str]] = []
-    monkeypatch.setattr(broadcast, "announce", lambda job, edge: told.append((edge, job.version, job.state)))
     monkeypatch.setattr(publishing, "submit", lambda job: told.append(("publish", job.version, job.state)))
+    subscribers = [lambda job, edge: told.append((edge, job.version, job.state)), publishing.publish_queued]
+    monkeypatch.setattr(transitions, "SUBSCRIBERS", subscribers)
     return told
 
 
@@ -101,10 +102,15 @@ def test_what_was_rolled_back_is_not_told(hints, django_capture_on_commit_callba
 
 @pytest.mark.django_db(transaction=True)
 def test_a_hint_that_fails_leaves_the_row(monkeypatch, caplog):
-    monkeypatch.setattr(broadcast, "announce", Mock(side_effect=RuntimeError("no screens")))
-    monkeypatch.setattr(publishing, "submit", Mock(side_effect=RuntimeError("no broker")))
+    def failing(job: Job, edge: EdgeName) -> None:
+        raise RuntimeError("no screens")
+
+    told: list[EdgeName] = []
+    monkeypatch.setattr(transitions, "SUBSCRIBERS", [failing, lambda job, edge: told.append(edge)])
     assert read(accepted()).state == "queued"
-    assert [record.exc_info[1].args[0] for record in caplog.records] == ["no screens", "no broker"]
+    assert [record.exc_info[1].args[0] for record in caplog.records] == ["no screens"]
+    assert "failing" in caplog.text  # whose fault it is
+    assert told == [EdgeName.ACCEPT]  # the others are told all the same
 
 
 # ---------------------------------------------------------------- claim
@@ -402,7 +408,7 @@ def test_a_cancel_that_comes_between_two_looks_is_seen(give_back, max_losses, af
         looks += 1
         changed = update(*args, **kwargs)
         if looks == after and changed is None:
-            update(job.id, "cancel", where=transitions._WANTED, actor="", cancel_requested_at=Now())
+            update(job.id, EdgeName.CANCEL, where=transitions._WANTED, actor="", cancel_requested_at=Now())
         return changed
 
     monkeypatch.setattr(transitions, "_update", update_and_cancel)

@@ -59,7 +59,12 @@ const last = () => /** @type {FakeWebSocket} */ (opened.at(-1));
 
 /** @param {number} id @param {number} [version] @returns {any} */
 const job = (id, version = 1) => ({
-  id, version, state: version > 1 ? "succeeded" : "queued", attempt: 0, title: "t", name: "",
+  id,
+  version,
+  state: version > 1 ? "succeeded" : "queued",
+  attempt: 0,
+  title: "t",
+  name: "",
   progress: { tick: 0, current: null, total: null, message: "" },
 });
 
@@ -95,8 +100,17 @@ async function live(count) {
   rows = some(count);
   const first = rows.slice(0, 50);
   const snapshot = /** @type {any} */ ({
-    now: Date.now(), server: "1", user: null, rights: [], tasks: [], words: {}, limits: {}, urls: {}, jobs: first,
-    more: rows.length > 50, running: 0,
+    now: Date.now(),
+    server: "1",
+    user: null,
+    rights: [],
+    tasks: [],
+    words: {},
+    limits: {},
+    urls: {},
+    jobs: first,
+    more: rows.length > 50,
+    running: 0,
   });
   const page = new Page(snapshot, "ws://test/", { WebSocket: /** @type {any} */ (FakeWebSocket), random: () => 0 });
   page.watchList();
@@ -183,7 +197,9 @@ test("until every piece is answered the rows stay, and the page is not called li
   assert.equal(page.health, "catching_up");
   assert.equal(ids(page).length, 300);
   for (let tries = 0; page.health === "catching_up" && tries < 5; tries++) {
-    const frame = last().sent.filter(({ action }) => action === "watch").at(-1);
+    const frame = last()
+      .sent.filter(({ action }) => action === "watch")
+      .at(-1);
     last().answer(frame);
     await settled();
   }

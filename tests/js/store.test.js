@@ -9,7 +9,10 @@ const read = (name) => JSON.parse(readFileSync(new URL(`../vectors/${name}.json`
 /** @type {{name: string, frames: any[], shown: Record<string, string>, answered: boolean}[]} */
 const conversations = read("conversations");
 
-const WATCHES = [{ action: "watch", id: "list", jobs: {} }, { action: "watch", id: "job", job_id: 1 }];
+const WATCHES = [
+  { action: "watch", id: "list", jobs: {} },
+  { action: "watch", id: "job", job_id: 1 },
+];
 /** A list that is answered, so that events may come at any time. */
 const ANSWERED = [
   { action: "watch", id: "all", jobs: {} },
@@ -64,7 +67,12 @@ for (const { name, frames, shown, answered } of conversations) {
 
 /** @param {number} id @param {Partial<Job>} [more] */
 const job = (id, more = {}) => ({
-  id, version: 1, state: "queued", attempt: 0, progress: { tick: 0, current: null, total: null, message: "" }, ...more,
+  id,
+  version: 1,
+  state: "queued",
+  attempt: 0,
+  progress: { tick: 0, current: null, total: null, message: "" },
+  ...more,
 });
 
 /** A store that watches everything. @param {(flush: () => void) => void} [schedule] */
@@ -116,7 +124,10 @@ test("a watch that is not answered may be expected to cover less", () => {
   assert.equal(store.jobs().length, 3, "it is answered: only the server narrows it");
   store.apply({ action: "hello" });
   store.expect("list", 2);
-  assert.deepEqual(store.jobs().map(({ id }) => id), [3, 2]);
+  assert.deepEqual(
+    store.jobs().map(({ id }) => id),
+    [3, 2],
+  );
   store.expect("nothing of the kind", 9);
 });
 

@@ -83,7 +83,16 @@ class Connection {
     if (!command) return;
     const { action, id, ref, jobs, job_id } = command;
     if (action === "watch") {
-      const watch = { id, ref, job_id, before: jobs?.before ?? Infinity, from: 0, ids: new Set(), early: new Map(), pending: true };
+      const watch = {
+        id,
+        ref,
+        job_id,
+        before: jobs?.before ?? Infinity,
+        from: 0,
+        ids: new Set(),
+        early: new Map(),
+        pending: true,
+      };
       this.forget(id);
       this.watches.set(id, watch);
       const newest = [...this.server.rows.values()].sort((a, b) => b.id - a.id);
@@ -126,9 +135,19 @@ class Connection {
     watch.from = more ? jobs.at(-1).id : 0;
     watch.ids = new Set(jobs.map((/** @type {Job} */ row) => row.id));
     for (const row of jobs) this.told.set(row.id, Math.max(row.version, this.told.get(row.id) ?? 0));
-    this.frames.push(job_id
-      ? { action: "snapshot", watch: id, ref, job: jobs[0], log: [] }
-      : { action: "snapshot", watch: id, ref, jobs, more, from_id: watch.from, before: watch.before < Infinity ? watch.before : null });
+    this.frames.push(
+      job_id
+        ? { action: "snapshot", watch: id, ref, job: jobs[0], log: [] }
+        : {
+            action: "snapshot",
+            watch: id,
+            ref,
+            jobs,
+            more,
+            from_id: watch.from,
+            before: watch.before < Infinity ? watch.before : null,
+          },
+    );
     for (const each of watch.early.values()) each.gone ? this.hearGone(each.id) : this.hear(each);
   }
 
@@ -210,12 +229,20 @@ async function run(count, steps) {
   const server = new Server();
   for (let number = 0; number < count; number++) server.accept(true);
   let connection = new Connection(server);
-  class WebSocket {
-    constructor() {
-      return (connection = new Connection(server));
-    }
+  function WebSocket() {
+    connection = new Connection(server);
+    return connection;
   }
-  const snapshot = /** @type {any} */ ({ now: 0, server: "1", user: null, rights: [], tasks: [], words: {}, jobs: [], more: false });
+  const snapshot = /** @type {any} */ ({
+    now: 0,
+    server: "1",
+    user: null,
+    rights: [],
+    tasks: [],
+    words: {},
+    jobs: [],
+    more: false,
+  });
   const page = new Page(snapshot, "ws://test/", { WebSocket: /** @type {any} */ (WebSocket), random: () => 0 });
   page.list.max = PAGE_MAX;
   page.watchList();
@@ -235,7 +262,8 @@ async function run(count, steps) {
   for (const { what, which, lost } of steps) {
     if (!connection.open) mock.timers.tick(1);
     if (what === "accept") server.accept(lost);
-    else if (what === "late") server.lastId++; // an id that is committed when others have been
+    else if (what === "late")
+      server.lastId++; // an id that is committed when others have been
     else if (what === "change" && server.lastId) {
       const id = 1 + (which % server.lastId);
       if (!server.deleted.has(id)) server.put(id, (server.rows.get(id)?.version ?? 0) + 1, lost);
@@ -278,9 +306,17 @@ function check({ server, page }) {
   const { top, more } = page.list;
   const below = [...server.rows.keys()].filter((id) => id < top).sort((a, b) => b - a);
   const range = below.slice(0, below.indexOf(listed.at(-1) ?? 0) + 1);
-  assert.deepEqual(shown.map(({ id }) => id).filter((id) => range.includes(id)), range, "no gap");
+  assert.deepEqual(
+    shown.map(({ id }) => id).filter((id) => range.includes(id)),
+    range,
+    "no gap",
+  );
   assert.ok(listed.length <= PAGE_MAX);
-  if (!more) assert.ok(below.every((id) => shown.some((job) => job.id === id)), "all there are");
+  if (!more)
+    assert.ok(
+      below.every((id) => shown.some((job) => job.id === id)),
+      "all there are",
+    );
 }
 
 test("at rest a page shows what the rows say, or does not show it", async () => {

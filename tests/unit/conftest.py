@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from livejobs.registry import Registry, registry
+from livejobs.definition import Registry, registry
 
 
 @pytest.fixture

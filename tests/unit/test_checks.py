@@ -41,6 +41,15 @@ def test_good_settings_pass():
         ({"KEEP_SECONDS": {"failed": "a week"}}, "livejobs.E010"),
         ({"KEEP_BY_TASK": {"shop.export": 3600}}, "livejobs.E010"),
         ({"KEEP_BY_TASK": 3600}, "livejobs.E010"),
+        ({"BEAT_SECONDS": "5"}, "livejobs.E011"),
+        ({"LEASE_SECONDS": None}, "livejobs.E011"),
+        ({"LEASE_SECONDS": float("nan")}, "livejobs.E011"),
+        ({"MAX_NAME": 25.5}, "livejobs.E011"),
+        ({"MAX_LOG_LINES": -1}, "livejobs.E011"),
+        ({"MAX_LOSSES": True}, "livejobs.E011"),
+        ({"EXPOSE": "yes"}, "livejobs.E011"),
+        ({"QUEUE": ["a", "b"]}, "livejobs.E011"),
+        ({"DATABASE": None}, "livejobs.E011"),
     ],
 )
 def test_what_cannot_work_is_refused(given: Any, expected: str):
@@ -67,3 +76,11 @@ def test_a_layer_that_drops_messages_is_refused():
 def test_a_pool_that_cannot_run_live_jobs_is_refused(pool: str, expected: list[str], monkeypatch):
     monkeypatch.setitem(app.conf, "worker_pool", pool)
     assert ids() == expected
+
+
+@override_settings(LIVEJOBS={"BEAT_SECONDS": "5", "MAX_NAME": "long"})
+def test_a_value_of_another_type_is_said_with_what_would_be_right():
+    assert [found.msg for found in check_settings()] == [
+        "LIVEJOBS['MAX_NAME'] must be a whole number, 0 or more, not 'long'.",
+        "LIVEJOBS['BEAT_SECONDS'] must be a number of seconds, 0 or more, not '5'.",
+    ]

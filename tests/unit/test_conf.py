@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import get_origin
 
 import pytest
 from django.test import override_settings
@@ -15,6 +16,11 @@ from livejobs.conf import NAMES, SETTINGS, conf
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_a_default_holds_where_the_host_says_nothing(setting):
     assert getattr(conf, setting.name) == setting.default
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_a_default_has_the_type_it_says(setting):
+    assert isinstance(setting.default, get_origin(setting.type) or setting.type)
 
 
 @pytest.mark.parametrize("given", [None, {}])
@@ -32,7 +38,7 @@ def test_the_host_overrides_and_is_read_at_each_use():
 
 def test_an_unknown_name_is_an_error():
     with pytest.raises(AttributeError, match="LIVEJOBS has no setting 'QEUE'"):
-        conf.QEUE  # noqa: B018
+        conf.QEUE  # type: ignore[attr-defined]  # noqa: B018
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
@@ -48,8 +54,8 @@ def test_no_name_twice():
 @pytest.mark.parametrize(
     "module",
     [
-        "livejobs", "livejobs.states", "livejobs.protocol", "livejobs.errors", "livejobs.texts", "livejobs.conf",
-        "livejobs.definitions", "livejobs.worker.context",
+        "livejobs", "livejobs.states", "livejobs.protocol", "livejobs.errors", "livejobs.sanitize", "livejobs.conf",
+        "livejobs.groups", "livejobs.per_process", "livejobs.definition",
     ],
 )  # fmt: skip
 def test_a_plain_file_of_functions_loads_neither_django_nor_celery(module):

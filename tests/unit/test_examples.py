@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from livejobs import LiveJob
+from livejobs.definition import Attempt, running
+from livejobs.definition.results import MAX_RESULT_BYTES
 from livejobs.errors import InvalidError, JobStopped
-from livejobs.results import MAX_RESULT_BYTES
 from livejobs.server.loader import load
 from livejobs.states import StopReason
-from livejobs.worker.context import Attempt, running
 
 FILE = Path(__file__).parent.parent.parent / "examples/tasks.py"
 Jobs = dict[str, LiveJob[..., Any]]

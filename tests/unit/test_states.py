@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from livejobs.states import ACTIVE, CLAIM, EDGES, FINISHED, WAITING, State, legal
+from livejobs.states import ACTIVE, BY_PEOPLE, CLAIM, DUE, EDGES, FINISHED, STOP, WAITING, EdgeName, State, legal
 
 S = State
 LEGAL = {
@@ -54,7 +54,18 @@ def test_no_edge_leads_back_to_waiting_or_running_past_a_cancel():
     returning = [edge for edge in EDGES if State.RUNNING in edge.sources and edge.target in WAITING]
 
     assert returning
-    assert all(edge.unless_cancelled for edge in [*returning, CLAIM])
+    assert all(edge.unless_cancelled for edge in [*returning, CLAIM, DUE])
+
+
+def test_a_cancelled_attempt_that_was_to_go_on_ends_cancelled_instead():
+    leaving = [edge for edge in EDGES if edge.otherwise is not None]
+    assert {edge.name for edge in leaving} == {"back_off", "expire", "release", "rescue", "lose"}
+    assert all(edge.otherwise is STOP and edge.unless_cancelled for edge in leaving)
+
+
+def test_every_name_of_an_edge_is_taken_by_one():
+    assert {edge.name for edge in EDGES} == set(EdgeName)
+    assert BY_PEOPLE < set(EdgeName)
 
 
 def test_words_are_those_of_the_wire():

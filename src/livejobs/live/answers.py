@@ -1,4 +1,4 @@
-"""What a session asks, answered from the database. Synchronous: call these through `database.run`."""
+"""What a session asks, answered from the database. Synchronous: call these through `database_pool.run`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from django.utils.translation import gettext as _
 
 import livejobs
 from livejobs import actions
-from livejobs.broadcast import Event as Broadcast
-from livejobs.broadcast import job_events, job_group, progress_events
 from livejobs.conf import conf
 from livejobs.errors import InvalidError, NotFoundError
-from livejobs.live.event import list_groups
+from livejobs.groups import job_group, list_groups
+from livejobs.hints.channel_messages import Broadcast, job_events, progress_events
+from livejobs.hints.public_job import public_job, public_log_line, public_progress
 from livejobs.live.identity import Door
-from livejobs.live.ledger import Level
 from livejobs.live.logs import Chunk
+from livejobs.live.reconciliation import Level
 from livejobs.live.requests import (
     Answer,
     Done,
@@ -32,10 +32,10 @@ from livejobs.live.requests import (
     Nothing,
     OneJob,
     ReadLog,
+    ReadSnapshot,
     Recheck,
     Request,
     Scope,
-    Snapshot,
     StartNamed,
 )
 from livejobs.models import Job, JobLog, JobQuerySet
@@ -53,7 +53,6 @@ from livejobs.protocol import (
     Watch,
     encode,
 )
-from livejobs.public import public_job, public_log_line, public_progress
 
 LOG_LINES: Final = 500  # of one read
 LOG_CHARACTERS: Final = 128 * 1024  # of the lines of one read; a single line may be longer
@@ -84,7 +83,7 @@ def answer_to(door: Door, request: Request) -> Answer:
             return Done(public_job(actions.retry_as(person, request.job_id)))
         case Watch():
             return _groups(person, request)
-        case Snapshot(watch, listing):
+        case ReadSnapshot(watch, listing):
             return _one_job(person, watch) if listing is None else read_list(listing)
 
 

@@ -1,4 +1,4 @@
-"""How many jobs of each list's scope are running, for all sessions that show such a list.
+"""How many jobs of each list's scope are running, for all connections that show such a list.
 
 Pure bookkeeping: the hub asks which scopes to count now, and whom to tell. The number is the database's, never a sum of
 events: those may be lost, and a list shows only a part of its scope.
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from livejobs.conf import conf
+from livejobs.live.coverage import Coverage
 from livejobs.live.requests import Scope
-from livejobs.live.session import Session
 
 COUNT_SECONDS: Final = 0.5  # between two counts of one scope, however many of its jobs change
 
@@ -27,7 +27,7 @@ class Counted:
     due_at: float
     counted_at: float = 0.0
     running: int | None = None  # not counted yet
-    sessions: Counter[Session] = field(default_factory=Counter)
+    coverages: Counter[Coverage] = field(default_factory=Counter)
 
 
 class Counts:
@@ -37,27 +37,27 @@ class Counts:
         self._counted: dict[Groups, Counted] = {}
         self._of_group: dict[str, set[Groups]] = {}
 
-    def want(self, session: Session, groups: Groups, jobs: Scope, now: float) -> None:
-        """Tell this session from now on; one more list of it shows this scope. What is known is told at once."""
+    def want(self, coverage: Coverage, groups: Groups, jobs: Scope, now: float) -> None:
+        """Tell this connection from now on; one more list of it shows this scope. What is known is told at once."""
         counted = self._counted.get(groups)
         if counted is None:
             counted = self._counted[groups] = Counted(jobs, now)
             for group in groups:
                 self._of_group.setdefault(group, set()).add(groups)
-        counted.sessions[session] += 1
+        counted.coverages[coverage] += 1
         counted.due_at = min(counted.due_at, max(now, counted.counted_at + COUNT_SECONDS))
         if counted.running is not None:
-            session.counted(groups, counted.running)
+            coverage.counted(groups, counted.running)
 
-    def unwant(self, session: Session, groups: Groups) -> None:
-        """One list less of this session shows this scope."""
+    def unwant(self, coverage: Coverage, groups: Groups) -> None:
+        """One list less of this connection shows this scope."""
         counted = self._counted.get(groups)
         if counted is None:
             return
-        counted.sessions[session] -= 1
-        if counted.sessions[session] <= 0:
-            del counted.sessions[session]
-        if not counted.sessions:
+        counted.coverages[coverage] -= 1
+        if counted.coverages[coverage] <= 0:
+            del counted.coverages[coverage]
+        if not counted.coverages:
             del self._counted[groups]
             for group in groups:
                 self._of_group[group].discard(groups)
@@ -84,10 +84,10 @@ class Counts:
             counted.due_at = 0.0
 
     def took(self, groups: Groups, running: int) -> None:
-        """Take a number the database said, and tell the sessions where it is another one."""
+        """Take a number the database said, and tell the connections where it is another one."""
         counted = self._counted.get(groups)
         if counted is None or counted.running == running:
             return
         counted.running = running
-        for session in tuple(counted.sessions):
-            session.counted(groups, running)
+        for coverage in tuple(counted.coverages):
+            coverage.counted(groups, running)

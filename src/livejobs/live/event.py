@@ -1,17 +1,15 @@
-"""A channel-layer message of `broadcast`, read once per process and offered to every session."""
+"""A message for screens, as `hints.channel_messages` makes it, read once per process and offered to every session."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import orjson
 
-from livejobs.broadcast import ALL_GROUP, Kind, owner_group
+from livejobs.groups import list_groups
+from livejobs.hints.channel_messages import ChannelMessage, Kind
 from livejobs.protocol import PublicJob
-
-EVENT_TYPE: Final = "livejobs.event"
 
 
 class Event:
@@ -53,8 +51,9 @@ def progress_rank(attempt: int, tick: int) -> int:
     return attempt << 64 | tick
 
 
-def read_event(message: Mapping[str, Any]) -> Event | None:
+def read_event(received: Mapping[str, Any]) -> Event | None:
     """Read a channel-layer message; None for one that is not ours or of a version we do not know."""
+    message = cast("ChannelMessage", received)
     try:
         kind, job_id, (first, second) = message["kind"], message["job"], message["rank"]
         if kind == "job":
@@ -71,9 +70,3 @@ def read_event(message: Mapping[str, Any]) -> Event | None:
     except (KeyError, TypeError, ValueError):
         return None
     return event
-
-
-@lru_cache(maxsize=4096)
-def list_groups(owner_key: str) -> tuple[str, str]:
-    """The list groups that carry an owner's jobs."""
-    return owner_group(owner_key), ALL_GROUP

@@ -16,18 +16,20 @@ from contextlib import suppress
 from typing import Any, ClassVar, Final, Protocol
 from weakref import WeakKeyDictionary
 
-from livejobs import presence
-from livejobs.broadcast import job_group
 from livejobs.conf import conf
-from livejobs.live import answers, database, outlook
+from livejobs.groups import JOB_GROUP_PREFIX, job_group, list_groups
+from livejobs.health import presence
+from livejobs.live import answers, database_pool, queue_status
 from livejobs.live.counts import Counts
-from livejobs.live.event import Event, list_groups, read_event
+from livejobs.live.coverage import Coverage, Seen
+from livejobs.live.event import Event, read_event
 from livejobs.live.layer import LayerLink, being_cancelled
-from livejobs.live.ledger import Ledger, Level
 from livejobs.live.logs import Chunk, RecentLines
+from livejobs.live.reconciliation import Level, Reconciliation
 from livejobs.live.requests import Answer, Scope
-from livejobs.live.session import Seen, Session
+from livejobs.live.session import Conversation
 from livejobs.live.shared import SharedReads
+from livejobs.log_events import LogEvent, fields
 from livejobs.protocol import QueueStatus, StatusMessage, encode
 
 logger = logging.getLogger("livejobs.live")
@@ -39,19 +41,20 @@ WINDOW_SECONDS: Final = 60.0  # rows commit out of order: a new one is looked fo
 IN_FLIGHT: Final = 10_000  # ids below the highest that may not have been committed when this process began to look
 COUNT_LOOK_SECONDS: Final = 0.1  # between two looks at what is to be counted
 # Of the threads that read for sockets: after a deploy every page asks for all its rows, and starts must not wait
-SNAPSHOTS_AT_ONCE: Final = database.THREADS // 2
+SNAPSHOTS_AT_ONCE: Final = database_pool.THREADS // 2
 REMADE_AT_ONCE: Final = 50  # events made again from rows at a time; each may hold a result of 1 MiB
-JOB_GROUP_PREFIX: Final = job_group(0)[:-1]
 
 
 class Socket(Protocol):
     """What the hub needs of the shell around a session."""
 
-    session: Session
+    @property
+    def session(self) -> Conversation:
+        """The session, in whatever dialect."""
 
 
 class Hub:
-    """Sessions, the groups they want, and the jobs they look at. It lives from the first socket to the last."""
+    """What connections look at, the groups they want, the jobs they show. From the first socket to the last."""
 
     _of_loops: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]] = WeakKeyDictionary()
 
@@ -68,8 +71,8 @@ class Hub:
         self.recent = RecentLines()
         self.snapshots: SharedReads[Answer] = SharedReads(SNAPSHOTS_AT_ONCE)
         self._sockets: set[Socket] = set()
-        self._groups: dict[str, set[Session]] = {}
-        self._ledger = Ledger()
+        self._groups: dict[str, set[Coverage]] = {}
+        self._reconciliation = Reconciliation()
         self._counts = Counts()
         self._link = LayerLink(self._heard, self._joined, self._suspect_all, self._live_changed)
         self._tasks: list[asyncio.Task[None]] = []
@@ -86,14 +89,14 @@ class Hub:
         self._sockets.add(socket)
         if not self._tasks:
             work = [self._link.run, self._heal_forever, self._count_forever, self._follow_status]
-            work.append(database.cut_off_hung_calls)
+            work.append(database_pool.cut_off_hung_calls)
             self._tasks = [asyncio.create_task(_unfailing(each), name=f"livejobs-{each.__name__}") for each in work]
         if self._said:
             socket.session.status(self._said)
 
     async def exit(self, socket: Socket) -> None:
         """Serve it no longer; without any socket the hub ends, and the next one begins with a new hub."""
-        socket.session.closed()
+        socket.session.coverage.close()
         self._sockets.discard(socket)
         if self._sockets:
             return
@@ -103,45 +106,45 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    # ------------------------------------------------------------ what sessions ask (Switchboard)
+    # ------------------------------------------------------------ what coverages ask (Switchboard)
 
-    def join(self, session: Session, groups: Iterable[str]) -> None:
-        """Offer the events of these groups to a session."""
+    def join(self, coverage: Coverage, groups: Iterable[str]) -> None:
+        """Offer the events of these groups to a connection."""
         for group in groups:
-            self._groups.setdefault(group, set()).add(session)
+            self._groups.setdefault(group, set()).add(coverage)
             self._link.want(group)
 
-    def leave(self, session: Session, groups: Iterable[str]) -> None:
+    def leave(self, coverage: Coverage, groups: Iterable[str]) -> None:
         """Stop doing so."""
         for group in groups:
-            sessions = self._groups.get(group, set())
-            sessions.discard(session)
-            if not sessions:
+            those = self._groups.get(group, set())
+            those.discard(coverage)
+            if not those:
                 self._groups.pop(group, None)
                 self._link.unwant(group)
                 if group.startswith(JOB_GROUP_PREFIX):
                     self.recent.forget(int(group.removeprefix(JOB_GROUP_PREFIX)))
 
     def hold(self, seen: Iterable[Seen]) -> None:
-        """Keep jobs that a session shows equal to their rows."""
-        self._ledger.hold(seen, time.monotonic())
+        """Keep jobs that a connection shows equal to their rows."""
+        self._reconciliation.hold(seen, time.monotonic())
 
     def release(self, job_ids: Iterable[int]) -> None:
-        """Stop doing so for one session."""
-        self._ledger.release(job_ids)
+        """Stop doing so for one connection."""
+        self._reconciliation.release(job_ids)
 
-    def doubt(self, session: Session) -> None:
-        """Compare all that a session shows with the rows, and look for what it lacks, now."""
-        self._ledger.suspect(session.watched)
+    def doubt(self, coverage: Coverage) -> None:
+        """Compare all that a connection shows with the rows, and look for what it lacks, now."""
+        self._reconciliation.suspect(coverage.watched)
         self._look_again()
 
-    def count(self, session: Session, groups: tuple[str, ...], jobs: Scope) -> None:
-        """Tell a session how many jobs of a scope are running."""
-        self._counts.want(session, groups, jobs, time.monotonic())
+    def count(self, coverage: Coverage, groups: tuple[str, ...], jobs: Scope) -> None:
+        """Tell a connection how many jobs of a scope are running."""
+        self._counts.want(coverage, groups, jobs, time.monotonic())
 
-    def stop_counting(self, session: Session, groups: tuple[str, ...]) -> None:
-        """Stop doing so for one list of the session."""
-        self._counts.unwant(session, groups)
+    def stop_counting(self, coverage: Coverage, groups: tuple[str, ...]) -> None:
+        """Stop doing so for one list of the connection."""
+        self._counts.unwant(coverage, groups)
 
     # ------------------------------------------------------------ what the layer brings
 
@@ -154,15 +157,18 @@ class Hub:
         self._deliver(event)
 
     def _deliver(self, event: Event) -> None:
-        self._ledger.hear(event, time.monotonic())
+        self._reconciliation.hear(event, time.monotonic())
         if event.kind in ("job", "gone"):
             self._counts.hear(event.group)
-        for session in tuple(self._groups.get(event.group, ())):
+        for coverage in tuple(self._groups.get(event.group, ())):
             try:
-                taken = session.offer(event)
+                taken = coverage.offer(event)
             except Exception:
-                logger.exception("An event could not be taken; its socket is closed, the others go on")
-                session.abandon()
+                logger.exception(
+                    "An event could not be taken; its socket is closed, the others go on",
+                    extra=fields(LogEvent.EVENT_REFUSED, job=event.job_id),
+                )
+                coverage.abandon()
                 continue
             if taken:
                 rank, progress = (event.rank, -1) if event.kind == "job" else (-1, event.rank)
@@ -170,12 +176,12 @@ class Hub:
 
     def _joined(self, group: str) -> None:
         """From now on nothing of this group is missed; what came before may have been."""
-        for session in self._groups.get(group, ()):
-            self._ledger.suspect(session.watched)
+        for coverage in self._groups.get(group, ()):
+            self._reconciliation.suspect(coverage.watched)
         self._look_again()
 
     def _suspect_all(self) -> None:
-        self._ledger.suspect()
+        self._reconciliation.suspect()
         self._look_again()
 
     def _look_again(self) -> None:
@@ -195,7 +201,10 @@ class Hub:
                 await self._heal()
             except Exception as error:
                 if not failing:
-                    logger.warning("The live view could not be compared with the database: %s", error)
+                    logger.warning(
+                        "The live view could not be compared with the database: %s", error,
+                        extra=fields(LogEvent.HEAL_FAILED),
+                    )  # fmt: skip
                 failing = True
                 await asyncio.sleep(1)
             else:
@@ -209,12 +218,12 @@ class Hub:
         """Compare what is due; a round that fails leaves it due."""
         self._heal_now.clear()
         now = time.monotonic()
-        due = self._ledger.take_due(now)
+        due = self._reconciliation.take_due(now)
         if due:
             try:
                 await self._heal_jobs(due)
             except Exception:
-                self._ledger.suspect(due)
+                self._reconciliation.suspect(due)
                 raise
         if now >= self._lists_due_at:
             self._lists_due_at = now + conf.HEAL_SECONDS
@@ -225,28 +234,28 @@ class Hub:
                 raise
 
     async def _heal_jobs(self, due: list[int]) -> None:
-        found = await database.run(answers.levels, due)
+        found = await database_pool.run(answers.levels, due)
         for job_id in set(due) - {level.job_id for level in found}:
             self._tell_gone(job_id)
         late = []
         for level in found:
-            is_late, log_is_late = self._ledger.behind(level, self._groups.keys())
+            is_late, log_is_late = self._reconciliation.behind(level, self._groups.keys())
             if log_is_late:
                 self._tell_log(level)
             if is_late:
                 late.append(level)
             else:
-                self._ledger.compared(level, time.monotonic())  # now: who comes later may know less
+                self._reconciliation.compared(level, time.monotonic())  # now: who comes later may know less
         await self._deliver_again([level.job_id for level in late])
         for level in late:
-            self._ledger.compared(level, time.monotonic())
+            self._reconciliation.compared(level, time.monotonic())
 
     async def _heal_lists(self, now: float) -> None:
         """Find rows that a list ought to show and nobody told us of; the newest first, as lists have room for them."""
         if all(group.startswith(JOB_GROUP_PREFIX) for group in self._groups):
             return
         above, below = await self._seen_before(now), None
-        while found := await database.run(answers.newcomers, above, below):
+        while found := await database_pool.run(answers.newcomers, above, below):
             await self._deliver_again(self._missed(found))
             if len(found) < answers.NEWCOMERS_AT_ONCE:
                 return
@@ -254,7 +263,7 @@ class Hub:
 
     async def _seen_before(self, now: float) -> int:
         """The highest id seen a window before the last round that worked: trouble and freezes only widen it."""
-        highest = await database.run(answers.newest_id)
+        highest = await database_pool.run(answers.newest_id)
         if not self._marks:
             self._marks.append((now - WINDOW_SECONDS, max(0, highest - IN_FLIGHT)))
         while len(self._marks) > 1 and self._marks[1][0] <= self._marks[-1][0] - WINDOW_SECONDS:
@@ -269,13 +278,13 @@ class Hub:
                 carried[group].add(job_id)
         missed: set[int] = set()
         for group, job_ids in carried.items():
-            for session in self._groups.get(group, ()):
-                missed |= session.missing(job_ids, group)
+            for coverage in self._groups.get(group, ()):
+                missed |= coverage.missing(job_ids, group)
         return sorted(missed)
 
     async def _deliver_again(self, job_ids: list[int]) -> None:
         for start in range(0, len(job_ids), REMADE_AT_ONCE):
-            for broadcast in await database.run(answers.remade, job_ids[start : start + REMADE_AT_ONCE]):
+            for broadcast in await database_pool.run(answers.remade, job_ids[start : start + REMADE_AT_ONCE]):
                 event = read_event(broadcast.message)
                 if event is not None:
                     self._deliver(event)
@@ -284,8 +293,8 @@ class Hub:
         text = encode({"action": "gone", "job_id": job_id})
         event = Event("gone", job_id, "", 0, text, group=job_group(job_id))
         for socket in tuple(self._sockets):
-            if job_id in socket.session.watched:
-                socket.session.offer(event)
+            if job_id in socket.session.coverage.watched:
+                socket.session.coverage.offer(event)
 
     def _tell_log(self, level: Level) -> None:
         """A hint without lines: each session reads them by its own cursor."""
@@ -300,7 +309,7 @@ class Hub:
             if not due:
                 continue
             try:
-                found = await database.run(answers.running, [jobs for _, jobs in due])
+                found = await database_pool.run(answers.running, [jobs for _, jobs in due])
             except Exception as error:
                 logger.debug("The running jobs are counted again: %s", error)
                 self._counts.suspect()
@@ -312,15 +321,15 @@ class Hub:
     # ------------------------------------------------------------ status
 
     async def _follow_status(self) -> None:
-        broker = outlook.BrokerWatch()
+        broker = queue_status.BrokerWatch()
         loop = asyncio.get_running_loop()
         thread = ThreadPoolExecutor(1, thread_name_prefix="livejobs-broker")
         try:
             while True:
                 broker_up = await loop.run_in_executor(thread, broker.is_up)
                 with suppress(Exception):  # without the database the last word stands
-                    workers = await database.run(presence.worker_counts)
-                    self._queues = outlook.queue_statuses(workers, broker_up)
+                    workers = await database_pool.run(presence.worker_counts)
+                    self._queues = queue_status.queue_statuses(workers, broker_up)
                 self._say_status()
                 await asyncio.sleep(STATUS_SECONDS)
         finally:
@@ -350,5 +359,5 @@ async def _unfailing(work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
         except Exception:
-            logger.exception("The hub stumbled and goes on")
+            logger.exception("The hub stumbled and goes on", extra=fields(LogEvent.HUB_FAILED))
         await asyncio.sleep(STUMBLE_SECONDS)

@@ -48,14 +48,14 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class ReadSnapshot:
     """Read what a watch shows. Asked after its groups were joined, so that nothing falls between."""
 
     watch: Watch
     listing: Listing | None = None  # of a list
 
 
-Request = AnyCommand | Greet | Recheck | StartNamed | Snapshot
+Request = AnyCommand | Greet | Recheck | StartNamed | ReadSnapshot
 
 
 @dataclass(frozen=True, slots=True)

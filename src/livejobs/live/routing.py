@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 from django.urls import path
 
-from livejobs.live.consumers import JobConsumer
+from livejobs.live.endpoint import SocketEndpoint
 
 # Channels' URLRouter takes ASGI applications where Django's types know views only
-websocket_urlpatterns: Final[list[Any]] = [path("socket/", cast("Any", JobConsumer.as_asgi()))]
+websocket_urlpatterns: Final[list[Any]] = [path("socket/", cast("Any", SocketEndpoint.as_asgi()))]

@@ -1,16 +1,28 @@
-"""The tutorial's dialect, over the same session: exactly the frames its page knows, and no others."""
+"""The tutorial's dialect, over the same coverage: exactly the frames its page knows, and no others."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any, Final
 
 from livejobs.errors import LivejobsError
+from livejobs.live.coverage import Coverage, Switchboard
 from livejobs.live.event import Event, job_rank
-from livejobs.live.requests import TUTORIAL_LIST, Answer, Done, Groups, Jobs, Recheck, Request, StartNamed
-from livejobs.live.session import Limits, Session, Switchboard
+from livejobs.live.mailbox import Mailbox
+from livejobs.live.requests import (
+    TUTORIAL_LIST,
+    Answer,
+    Done,
+    Groups,
+    Jobs,
+    ReadSnapshot,
+    Recheck,
+    Request,
+    StartNamed,
+)
+from livejobs.live.session import Limits
 from livejobs.live.watches import Watching
 from livejobs.protocol import (
     LIST_LIVE_MAX,
@@ -19,7 +31,6 @@ from livejobs.protocol import (
     FrameError,
     ListScope,
     PublicJob,
-    Ref,
     Watch,
     decode,
     encode,
@@ -31,21 +42,25 @@ FINISHED_WORDS: Final = {State.SUCCEEDED: "completed", State.FAILED: "failed", S
 MINE: Final = Watch(action="watch", id="tutorial", jobs=ListScope(scope="mine", limit=TUTORIAL_LIST))
 
 
-class TutorialSession(Session):
+class TutorialSession:
     """A client without a subprotocol. `started` means accepted and always precedes `completed`.
 
     The session's newest jobs are followed from the start, so a client that comes back still gets its `completed`.
     """
 
-    batching = False
-
     def __init__(self, switchboard: Switchboard, limits: Limits, wake: Callable[[], None]) -> None:
-        super().__init__(switchboard, limits, wake)
+        self._limits = limits
+        self._wake = wake
         self._announced: dict[int, int] = {}  # the version of each job whose finish was sent
+        self.closing: CloseCode | None = None
+        self.mailbox = Mailbox(wake, switchboard.recent, batching=False)
+        self.coverage = Coverage(switchboard, self.mailbox, self)
+
+    # ------------------------------------------------------------ from the client
 
     def opened(self) -> list[Request]:
         """Greet with an id that says nothing: the tutorial's own gave away the internal channel name."""
-        self._say(encode({"action": "reply_channel", "reply_channel": secrets.token_urlsafe(16)}))
+        self._say({"action": "reply_channel", "reply_channel": secrets.token_urlsafe(16)})
         return [MINE]
 
     def receive(self, text: str) -> list[Request]:
@@ -53,10 +68,16 @@ class TutorialSession(Session):
         try:
             request = _read(decode(text, max_bytes=self._limits.frame_bytes, max_depth=self._limits.nesting))
         except FrameError as error:
-            self.say_error(error.code, error.message, None)
+            self._say_error(error.message)
             return []
         self.mailbox.expect()
         return [request]
+
+    def receive_binary(self) -> None:
+        """Take a binary frame: there is none."""
+        self._say_error("Frames are text; this one is binary.")
+
+    # ------------------------------------------------------------ from the shell
 
     def answered(self, request: Request, answer: Answer) -> list[Request]:
         """Take the result of a request."""
@@ -65,10 +86,14 @@ class TutorialSession(Session):
                 self._say(_frame("started", job))
                 self.mailbox.answered()
                 self._announce(job)  # a task that runs inline has finished before it could be answered
-                return []
             case Watch(), Groups():
-                return super().answered(request, replace(answer, jobs=None))  # its page counts nothing
-        return super().answered(request, answer)
+                self.coverage.begin(request, replace(answer, jobs=None))  # its page counts nothing
+                return [ReadSnapshot(request, answer.listing)]
+            case ReadSnapshot(watch, _), Jobs():
+                watching = self.coverage.current(watch)
+                if watching is not None:
+                    self._show(watching, answer)
+        return []
 
     def failed(self, request: Request, error: LivejobsError) -> None:
         """Take the refusal of a request. Without its list a client would wait in vain: it is to come back later."""
@@ -77,43 +102,50 @@ class TutorialSession(Session):
                 self.closing = CloseCode.RESTART
             return
         details = "; ".join(f"{field}: {text}" for field, text in error.fields.items())
-        self.say_error(error.code, f"{error.message} {details}".strip(), None)
+        self._say_error(f"{error.message} {details}".strip())
         self.mailbox.answered()
 
     def status(self, text: str) -> None:
         """The tutorial's page knows no status."""
 
-    def say_error(self, code: ErrorCode, message: str, ref: Ref | None, fields: dict[str, str] | None = None) -> None:
-        """Answer with the dialect's `error` frame."""
-        self._say(encode({"action": "error", "message": message}))
+    # ------------------------------------------------------------ from what is looked at (Dialect)
 
-    def _show_list(self, watching: Watching, answer: Jobs) -> None:
+    def take(self, event: Event) -> None:
+        """Announce a finish; of the rest its page knows nothing."""
+        if event.kind == "job" and event.rank >> 1 > self._announced.get(event.job_id, 0):
+            self._announce(event.job)
+        elif event.kind == "gone":
+            self._announced.pop(event.job_id, None)
+
+    def narrowed(self, watching: Watching, dropped: Collection[int]) -> None:
+        """Its page knows no lists; what matters to it is that a `completed` will not come."""
+        if any(job_id not in self._announced or self.mailbox.holds(job_id) for job_id in dropped):
+            self._say_error(
+                f"Only the newest {LIST_LIVE_MAX:,} jobs are followed: of older ones no completion is sent here."
+            )
+
+    def counted(self, watching: Watching, running: int) -> None:
+        """The tutorial's page counts nothing."""
+
+    def let_go(self, job_id: int) -> None:
+        """Forget whether a job's finish was sent."""
+        self._announced.pop(job_id, None)
+
+    def abandon(self) -> None:
+        """Give this connection up after a defect; its client comes back and is told what it missed."""
+        self.closing = CloseCode.RESTART
+        self._wake()
+
+    # ------------------------------------------------------------ words
+
+    def _show(self, watching: Watching, answer: Jobs) -> None:
         early = watching.settle((job["id"] for job in answer.jobs), more=answer.more)
         for job in reversed(answer.jobs):
             if job["id"] in answer.just_finished:
                 self._announce(job)
             elif job["state"] in FINISHED_WORDS:
                 self._announced[job["id"]] = job["version"]
-        self._follow(watching, answer.jobs, early)
-
-    def _say_narrowed(self, watching: Watching, dropped: set[int]) -> None:
-        """Its page knows no lists; what matters to it is that a `completed` will not come."""
-        if any(job_id not in self._announced or self.mailbox.holds(job_id) for job_id in dropped):
-            text = f"Only the newest {LIST_LIVE_MAX:,} jobs are followed: of older ones no completion is sent here."
-            self.say_error(ErrorCode.TOO_LARGE, text, None)
-
-    def _accept(self, event: Event) -> None:
-        if event.kind == "job" and event.rank >> 1 > self._announced.get(event.job_id, 0):
-            self._announce(event.job)
-        elif event.kind == "gone":
-            self._announced.pop(event.job_id, None)
-
-    def _drop(self, job_ids: Iterable[int]) -> None:
-        dropped = list(job_ids)
-        super()._drop(dropped)
-        for job_id in dropped:
-            if job_id not in self._ids:
-                self._announced.pop(job_id, None)
+        self.coverage.show(watching, answer.jobs, early)
 
     def _announce(self, job: PublicJob) -> None:
         """Send a job's finish, once."""
@@ -122,11 +154,17 @@ class TutorialSession(Session):
         if word is None or self._announced.get(job_id, 0) >= version:
             return
         self._announced[job_id] = version
-        self.mailbox.job(job_id, job_rank(version, whole=True), _frame(word, job))
+        self.mailbox.job(job_id, job_rank(version, whole=True), encode(_frame(word, job)))
+
+    def _say_error(self, message: str) -> None:
+        self._say({"action": "error", "message": message})
+
+    def _say(self, frame: dict[str, Any]) -> None:
+        self.mailbox.answer(encode(frame))
 
 
-def _frame(word: str, job: PublicJob) -> str:
-    return encode({"action": word, "job_id": job["id"], "job_name": job["name"], "job_status": word})
+def _frame(word: str, job: PublicJob) -> dict[str, Any]:
+    return {"action": word, "job_id": job["id"], "job_name": job["name"], "job_status": word}
 
 
 def _read(frame: dict[str, Any]) -> StartNamed:

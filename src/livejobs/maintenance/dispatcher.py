@@ -1,4 +1,4 @@
-"""Publishes what was not published, and what is known to be lost (`probes`)."""
+"""Publishes what was not published, and what is known to be lost (`queue_probes`)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import logging
 from datetime import timedelta
 from typing import Final
 
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 
-from livejobs import presence, probes
 from livejobs.conf import conf
+from livejobs.health import presence
+from livejobs.hints import queue_probes
+from livejobs.hints.publishing import Publisher, unpublish
+from livejobs.log_events import LogEvent, fields
 from livejobs.models import Job, Probe
-from livejobs.publishing import Publisher, unpublish
 
 logger = logging.getLogger("livejobs.maintenance")
 
@@ -36,7 +38,7 @@ class Dispatcher:
         while waiting := list(rows.unpublished().order_by("id").only(*_NEEDED)[:BATCH]):
             for row in waiting:
                 taken = rows.unpublished().filter(id=row.id)
-                if not taken.update(published_at=Now(), publish_count=F("publish_count") + 1):
+                if not taken.publish_again():
                     continue  # claimed or published meanwhile
                 if not self._publish(row):
                     return published
@@ -66,40 +68,46 @@ class Dispatcher:
         old = Job.objects.using(conf.DATABASE).queued().filter(published_at__lt=before)
         workers = None
         for queue in old.order_by().values_list("queue", flat=True).distinct():
-            probe = probes.begin(queue)
+            probe = queue_probes.begin(queue)
             if probe is None:
                 probe = Probe.objects.using(conf.DATABASE).get(queue=queue)
                 workers = presence.workers_by_queue() if workers is None else workers
                 # without a worker nobody could answer, and each copy would only make the queue longer
-                if not workers[queue] or not probes.resend(probe):
+                if not workers[queue] or not queue_probes.resend(probe):
                     continue
             try:
                 self._publisher.publish_probe(queue, probe.number)
             except Exception as error:
                 if probe.copies == 1:
-                    probes.unsend(probe)
+                    queue_probes.unsend(probe)
                 self._failed(error)
                 return
             self._worked()
 
     def _forget_lost(self) -> None:
         """Take the word of messages back that were gone when a probe sent after them was run."""
-        for probe in probes.settled():
-            if not probes.end(probe):
+        for probe in queue_probes.settled():
+            if not queue_probes.end(probe):
                 continue  # another process uses this evidence
             silent = Job.objects.using(conf.DATABASE).queued().filter(_sent_before(probe), queue=probe.queue)
-            lost = silent.update(published_at=None)
+            lost = silent.unpublish()
             if lost:
-                logger.warning("%d messages of queue %s were lost and are published again", lost, probe.queue)
+                logger.warning(
+                    "%d messages of queue %s were lost and are published again", lost, probe.queue,
+                    extra=fields(LogEvent.QUEUE_MESSAGES_LOST, queue=probe.queue, count=lost),
+                )  # fmt: skip
 
     def _failed(self, error: Exception) -> None:
         if not self._down:
-            logger.warning("The broker does not answer (%s); queued jobs wait in the database", error)
+            logger.warning(
+                "The broker does not answer (%s); queued jobs wait in the database", error,
+                extra=fields(LogEvent.BROKER_DOWN),
+            )  # fmt: skip
         self._down = True
 
     def _worked(self) -> None:
         if self._down:
-            logger.warning("The broker answers again")
+            logger.warning("The broker answers again", extra=fields(LogEvent.BROKER_UP))
         self._down = False
 
 

@@ -16,9 +16,10 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError, connections
 
-from livejobs import presence
 from livejobs.conf import conf
-from livejobs.hangs import Watched, bound_connecting
+from livejobs.database_timeouts import Watched, bound_connecting
+from livejobs.health import presence
+from livejobs.log_events import LogEvent, fields
 from livejobs.maintenance.dispatcher import Dispatcher
 from livejobs.maintenance.pruner import prune
 from livejobs.maintenance.rescuer import Rescuer
@@ -92,17 +93,17 @@ def _do(duty: Duty) -> None:
         _trouble(duty, "The database does not answer (%s); the %s tries on", str(error).strip(), duty.name)
         connections[conf.DATABASE].close()
     except Exception:
-        logger.exception("The %s stumbled and tries on", duty.name)
+        logger.exception("The %s stumbled and tries on", duty.name, extra=fields(LogEvent.DUTY_FAILED, duty=duty.name))
         connections[conf.DATABASE].close()
     else:
         if duty.failing:
-            logger.warning("The %s works again", duty.name)
+            logger.warning("The %s works again", duty.name, extra=fields(LogEvent.DUTY_RESTORED, duty=duty.name))
         duty.failing = False
 
 
 def _trouble(duty: Duty, message: str, *args: Any) -> None:
     if not duty.failing:
-        logger.warning(message, *args)
+        logger.warning(message, *args, extra=fields(LogEvent.DATABASE_DOWN, duty=duty.name))
     duty.failing = True
 
 

@@ -11,8 +11,9 @@ from django.db import connections, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from livejobs import broadcast
 from livejobs.conf import conf
+from livejobs.hints import broadcast, channel_messages
+from livejobs.log_events import LogEvent, fields
 from livejobs.models import Job
 from livejobs.states import FINISHED
 
@@ -25,7 +26,7 @@ def prune() -> int:
     """Delete what is older than its time; returns how many jobs."""
     pruned = sum(_prune(rule) for rule in rules())
     if pruned:
-        logger.info("%d old jobs were deleted", pruned)
+        logger.info("%d old jobs were deleted", pruned, extra=fields(LogEvent.JOBS_PRUNED, count=pruned))
     return pruned
 
 
@@ -67,7 +68,7 @@ def _delete_batch(rule: Q) -> int:
             old = old.select_for_update(skip_locked=True)  # what another process has, it deletes
         jobs = list(old.only("id", "owner_key")[:BATCH])
         Job.objects.using(alias).filter(id__in=[job.id for job in jobs]).delete()
-        gone = [event for job in jobs for event in broadcast.gone_events(job.id, job.owner_key)]
+        gone = [event for job in jobs for event in channel_messages.gone_events(job.id, job.owner_key)]
 
         def announce() -> None:
             broadcast.send(gone)

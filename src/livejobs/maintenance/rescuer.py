@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from livejobs import presence, transitions
+from livejobs import transitions
 from livejobs.conf import conf
+from livejobs.health import presence
 from livejobs.leases import Lease
+from livejobs.log_events import LogEvent, fields
 from livejobs.maintenance.locks import short_lock_wait
 from livejobs.models import Job, Presence
 
@@ -21,7 +23,7 @@ LOCK_SECONDS: Final = 2.0
 
 
 @dataclass(slots=True)
-class Watch:
+class Sighting:
     """A lease as it was first seen with this beat."""
 
     beat: int
@@ -33,7 +35,7 @@ class Rescuer:
 
     def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._name, self._clock = name, clock
-        self._watches: dict[Lease, Watch] = {}
+        self._sightings: dict[Lease, Sighting] = {}
         self._last_look = clock()
 
     def round(self) -> int:
@@ -43,11 +45,11 @@ class Rescuer:
             presence.beat(presence.MAINTENANCE, self._name)  # a write: when this blocks, so do the owners' renewals
             seen = self._read()
         except Exception:
-            self._watches.clear()
+            self._sightings.clear()
             raise
         replied = self._clock()
         if replied - began > SLOW_ROUND_SECONDS or began - self._last_look > conf.LEASE_SECONDS / 2:
-            self._watches.clear()  # slow, or late: what froze this process may have frozen the owners too
+            self._sightings.clear()  # slow, or late: what froze this process may have frozen the owners too
         self._last_look = replied
         silent = self._compare(seen, began, replied)
         return sum(self._rescue(lease, beat) for lease, beat in silent)
@@ -57,17 +59,17 @@ class Rescuer:
         return {Lease(job_id, attempt, owner): beat for job_id, attempt, owner, beat in running}
 
     def _compare(self, seen: dict[Lease, int], began: float, replied: float) -> list[tuple[Lease, int]]:
-        """Keep the watches; answer with the leases unchanged from the first reply to this round's send."""
-        watches: dict[Lease, Watch] = {}
+        """Keep the sightings; answer with the leases unchanged from the first reply to this round's send."""
+        sightings: dict[Lease, Sighting] = {}
         silent: list[tuple[Lease, int]] = []
         for lease, beat in seen.items():
-            watch = self._watches.get(lease)
-            if watch is None or watch.beat != beat:
-                watch = Watch(beat, replied)
-            elif began - watch.since >= conf.LEASE_SECONDS:
+            sighting = self._sightings.get(lease)
+            if sighting is None or sighting.beat != beat:
+                sighting = Sighting(beat, replied)
+            elif began - sighting.since >= conf.LEASE_SECONDS:
                 silent.append((lease, beat))
-            watches[lease] = watch
-        self._watches = watches
+            sightings[lease] = sighting
+        self._sightings = sightings
         return silent
 
     def _rescue(self, lease: Lease, beat: int) -> bool:
@@ -76,11 +78,20 @@ class Rescuer:
             with short_lock_wait(LOCK_SECONDS):
                 job = transitions.rescue(lease, beat)
         except Exception:
-            self._watches.pop(lease, None)
-            logger.exception("Job %d could not be rescued", lease.job_id)
+            self._sightings.pop(lease, None)
+            logger.exception(
+                "Job %d could not be rescued", lease.job_id,
+                extra=fields(LogEvent.JOB_RESCUE_FAILED, job=lease.job_id, attempt=lease.attempt),
+            )  # fmt: skip
             return False
         if job is not None:
-            logger.warning("Job %d was silent for %.0f s: %s", job.id, conf.LEASE_SECONDS, job.state)
+            logger.warning(
+                "Job %d was silent for %.0f s: %s", job.id, conf.LEASE_SECONDS, job.state,
+                extra=fields(
+                    LogEvent.JOB_SILENT, job=job.id, task=job.task, attempt=lease.attempt, worker=job.worker,
+                    state=job.state,
+                ),
+            )  # fmt: skip
         return job is not None
 
 
@@ -95,5 +106,5 @@ def requeue_orphans() -> int:
     rescued = [
         transitions.rescue(Lease(job_id, attempt, owner), beat) for job_id, attempt, owner, beat in list(running)
     ]
-    Job.objects.using(conf.DATABASE).queued().update(published_at=None)
+    Job.objects.using(conf.DATABASE).queued().unpublish()
     return sum(job is not None for job in rescued)

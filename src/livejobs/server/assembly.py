@@ -14,12 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from livejobs.server import database, valkey
+from livejobs.server import database_config, valkey
 from livejobs.server.data import DataFolder, secret_key
 from livejobs.server.environment import OUTSIDE, Environment
 from livejobs.server.failures import StartError
-from livejobs.server.marks import read_mark
-from livejobs.server.part import Part
+from livejobs.server.managed_process import ManagedProcess
+from livejobs.server.readiness import read_mark
 from livejobs.server.supervisor import Supervisor
 
 BACKLOG: Final = 2048
@@ -42,7 +42,7 @@ def run(*, tasks: str, host: str, port: int, data: Path, workers: int) -> None:
     redis_url, database_url = (os.environ.get(name, "") for name in OUTSIDE)
     if redis_url:
         valkey.parse(redis_url)
-    database.configuration(database_url, data)
+    database_config.configuration(database_url, data)
     if tasks.endswith(".py") and not Path(tasks).is_file():
         raise StartError(f"There is no file {tasks}.")
     binary = "" if redis_url else valkey.find_binary()
@@ -65,7 +65,9 @@ def run(*, tasks: str, host: str, port: int, data: Path, workers: int) -> None:
             shutil.rmtree(runtime, ignore_errors=True)
 
 
-def assemble(environment: Environment, listening: socket.socket, binary: str, folder: DataFolder) -> list[Part]:
+def assemble(
+    environment: Environment, listening: socket.socket, binary: str, folder: DataFolder
+) -> list[ManagedProcess]:
     """Return the parts, in the order in which people are told about them."""
     runtime = environment.runtime
     assert runtime is not None
@@ -73,8 +75,8 @@ def assemble(environment: Environment, listening: socket.socket, binary: str, fo
     marked = _marked(runtime)
     before = ("database",) if environment.redis_url else ("database", "valkey")
     parts = [
-        Part("database", _module("prepare"), marked("database"), environment=variables, ends=True),
-        Part(
+        ManagedProcess("database", _module("preflight"), marked("database"), environment=variables, ends=True),
+        ManagedProcess(
             "web",
             _module("web"),
             lambda: "" if marked("web")() is not None and _serves(environment, listening) else None,
@@ -83,7 +85,7 @@ def assemble(environment: Environment, listening: socket.socket, binary: str, fo
             descriptors=(listening.fileno(),),
             stop_seconds=1.5,
         ),
-        Part(
+        ManagedProcess(
             "worker",
             _module("worker"),
             marked("worker"),
@@ -91,7 +93,7 @@ def assemble(environment: Environment, listening: socket.socket, binary: str, fo
             environment=variables,
             stop_seconds=WORKER_SECONDS,
         ),
-        Part(
+        ManagedProcess(
             "maintenance",
             [*_module("cli"), "maintain"],
             marked("maintenance"),
@@ -105,9 +107,9 @@ def assemble(environment: Environment, listening: socket.socket, binary: str, fo
     return parts
 
 
-def _valkey(environment: Environment, binary: str, folder: Path) -> Part:
+def _valkey(environment: Environment, binary: str, folder: Path) -> ManagedProcess:
     path = environment.valkey_socket
-    return Part(
+    return ManagedProcess(
         "valkey",
         [binary, "-"],
         lambda: valkey.answers(path),

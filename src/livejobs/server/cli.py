@@ -13,7 +13,7 @@ import typer
 import livejobs
 from livejobs.errors import LivejobsError
 from livejobs.protocol import sentence
-from livejobs.server import entry
+from livejobs.server import entry, extras
 from livejobs.server.environment import DEFAULT_DATA, DEFAULT_HOST, DEFAULT_PORT, default_workers
 from livejobs.server.failures import StartError
 
@@ -78,6 +78,7 @@ def up(
     """
     if reload:
         raise StartError("--reload comes in a later version; stop with Ctrl-C and start again.")
+    extras.require_driver(os.environ.get("DATABASE_URL", ""))
     from livejobs.server.assembly import run
 
     run(
@@ -96,9 +97,9 @@ def maintain() -> None:
     Any number may run. In a Django project DJANGO_SETTINGS_MODULE names the settings; elsewhere REDIS_URL,
     DATABASE_URL and LIVEJOBS_DATA say where the servers are.
     """
-    entry.set_up()
+    _set_up()
     from livejobs.maintenance import loop
-    from livejobs.server.marks import mark_ready
+    from livejobs.server.readiness import mark_ready
 
     mark_ready("maintenance")
     loop.run()
@@ -122,11 +123,17 @@ def check(
     """
     if data is not None or not entry.has_host():
         entry.join((data or Path(DEFAULT_DATA)).expanduser().absolute())
-    entry.set_up()
-    from livejobs.checkup import checkup
+    _set_up()
+    from livejobs.health.report import checkup
 
     logging.getLogger("livejobs").setLevel(logging.WARNING)  # the lines below tell what became of the job
     return 0 if checkup(typer.echo, timeout) else 1
+
+
+def _set_up() -> None:
+    if not entry.has_host():
+        extras.require_driver(os.environ.get("DATABASE_URL", ""))
+    entry.set_up()
 
 
 def _target(tasks: str | None) -> str:

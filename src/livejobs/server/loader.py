@@ -20,11 +20,10 @@ from types import ModuleType
 from typing import Any, Final, TypeVar
 
 import livejobs
-from livejobs.definitions import LiveJob
+from livejobs.definition import LiveJob, registry
 from livejobs.errors import DefinitionError
-from livejobs.registry import registry
+from livejobs.sanitize import clean, cut
 from livejobs.server.failures import StartError
-from livejobs.texts import clean, cut
 
 T = TypeVar("T")
 MESSAGE_MAX: Final = 300  # characters of an exception's message; the whole answer stays one sentence

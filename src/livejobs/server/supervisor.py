@@ -20,9 +20,9 @@ from typing import Final
 from livejobs.server import guard
 from livejobs.server.environment import Environment
 from livejobs.server.failures import StartError
-from livejobs.server.marks import read_mark, remove_marks
+from livejobs.server.managed_process import ManagedProcess, Stage, how_it_ended
 from livejobs.server.output import Output
-from livejobs.server.part import Part, Stage, how_it_ended
+from livejobs.server.readiness import read_mark, remove_marks
 
 FAILED_STARTS: Final = 3  # of a part that was never ready: then the whole start has failed
 LOOK_SECONDS: Final = 0.02  # how often a part that is starting is asked
@@ -43,7 +43,7 @@ class Supervisor:
 
     def __init__(
         self,
-        parts: Sequence[Part],
+        parts: Sequence[ManagedProcess],
         environment: Environment,
         listening: socket.socket,
         lock: int,
@@ -111,13 +111,13 @@ class Supervisor:
     def _pump(self, seconds: float) -> None:
         """Wait for something to happen, and pass on what parts wrote."""
         for key, _ in self.selector.select(seconds):
-            if isinstance(key.data, Part):
+            if isinstance(key.data, ManagedProcess):
                 self._read(key.data)
             else:
                 with suppress(BlockingIOError):
                     key.data[0].recv(4096)
 
-    def _read(self, part: Part) -> None:
+    def _read(self, part: ManagedProcess) -> None:
         for line in part.lines():
             if not line.strip() or (self.stopping and line.startswith(FAREWELLS)):
                 continue
@@ -141,7 +141,7 @@ class Supervisor:
             if part.was_ready or done.issuperset(part.after):
                 self._start(part)
 
-    def _start(self, part: Part) -> None:
+    def _start(self, part: ManagedProcess) -> None:
         remove_marks(self.runtime, part.name)
         if not part.was_ready:
             part.held.clear()
@@ -157,7 +157,7 @@ class Supervisor:
             if part.running and not self._buried(part) and part.stage is Stage.STARTING:
                 self._look_at(part)
 
-    def _look_at(self, part: Part) -> None:
+    def _look_at(self, part: ManagedProcess) -> None:
         if part.ends:
             return
         detail = part.probe()
@@ -169,7 +169,7 @@ class Supervisor:
         elif part.overdue():
             guard.end({part.pid}, seconds=1)
 
-    def _note_ready(self, part: Part) -> None:
+    def _note_ready(self, part: ManagedProcess) -> None:
         part.was_ready = True
         part.failed_starts = 0
         held, part.held = part.held, []
@@ -190,7 +190,7 @@ class Supervisor:
 
     # ------------------------------------------------------------ deaths
 
-    def _buried(self, part: Part) -> bool:
+    def _buried(self, part: ManagedProcess) -> bool:
         """Say whether the part's process has ended; if so, clear away what it left and decide what follows."""
         process = part.process
         if process is None or process.stdout is None or process.poll() is None:
@@ -211,7 +211,7 @@ class Supervisor:
             self._died(part, code or 0)
         return True
 
-    def _died(self, part: Part, code: int) -> None:
+    def _died(self, part: ManagedProcess, code: int) -> None:
         failed = read_mark(self.runtime, part.name, "failed")
         if failed is not None and not part.was_ready:
             part.held.clear()
@@ -241,7 +241,7 @@ class Supervisor:
             self._stop_these([part for part in self.parts if part.name in names and part.running])
         self.guard.finish()
 
-    def _stop_these(self, parts: Collection[Part]) -> None:
+    def _stop_these(self, parts: Collection[ManagedProcess]) -> None:
         begun = time.monotonic()
         for part in parts:
             part.ask_to_stop()
@@ -254,7 +254,7 @@ class Supervisor:
             self._pump(LOOK_SECONDS)
             left = [part for part in left if part.running and not self._buried(part)]
 
-    def _kill(self, part: Part, waited: float) -> None:
+    def _kill(self, part: ManagedProcess, waited: float) -> None:
         if part.name == "worker" and part.stage is Stage.READY and not self.hurried:
             # not "a job was running": its last one may have finished a moment ago
             self.output.warn(

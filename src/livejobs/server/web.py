@@ -15,7 +15,7 @@ import uvicorn
 
 from livejobs.server.environment import Environment
 from livejobs.server.failures import run_part
-from livejobs.server.marks import mark_ready
+from livejobs.server.readiness import mark_ready
 
 SOCKET_VARIABLE: Final = "LIVEJOBS_SOCKET"  # the number of the listening socket's descriptor
 GRACEFUL_SECONDS: Final = 2  # how long open connections may take to end; stopping has 10 s in all

@@ -12,7 +12,7 @@ from livejobs.server.failures import run_part
 def queues() -> list[str]:
     """Return the default queue and every queue that a job names."""
     from livejobs.conf import conf
-    from livejobs.definitions import registry
+    from livejobs.definition import registry
 
     return sorted(registry.queues(conf.QUEUE))
 

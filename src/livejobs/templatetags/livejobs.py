@@ -32,3 +32,18 @@ def livejobs_icon(name: str) -> SafeString:
 def livejobs_say(key: str, **values: object) -> str:
     """A text of the table of words, its braces filled."""
     return say(key, **values)
+
+
+@register.simple_tag
+def livejobs_time(at: str) -> SafeString:
+    """A moment for the scripts to write in the reader's zone and language.
+
+    :param at: ISO 8601.
+    """
+    return format_html('<time datetime="{}"></time>', at)
+
+
+@register.simple_tag
+def livejobs_next(at: str) -> SafeString:
+    """When the next attempt is due, the time as in `livejobs_time`."""
+    return format_html(say("edge_next", time="{}"), livejobs_time(at))

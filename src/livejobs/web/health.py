@@ -14,8 +14,8 @@ from django.db.transaction import non_atomic_requests
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
-from livejobs import health
-from livejobs.health import Finding, Overall
+from livejobs.health import parts
+from livejobs.health.parts import Finding, Overall
 
 View = Callable[[HttpRequest], HttpResponse]
 
@@ -36,8 +36,8 @@ def livez(request: HttpRequest) -> HttpResponse:
 @_open
 def readyz(request: HttpRequest) -> HttpResponse:
     """How each part is that jobs need. 503 only where no job can be accepted."""
-    findings = health.look()
-    overall = health.overall(findings)
+    findings = parts.look()
+    overall = parts.overall(findings)
     checks = {name: _public(finding) for name, finding in findings.items()}
     status = 503 if overall is Overall.UNAVAILABLE else 200
     return _fresh(JsonResponse({"status": overall, "checks": checks}, status=status))

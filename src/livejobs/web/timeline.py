@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NotRequired, TypedDict
 
 from livejobs.conf import conf
+from livejobs.hints.public_job import iso
 from livejobs.models import Job, JobEvent
-from livejobs.public import iso
 
 
 class StepError(TypedDict):

@@ -11,13 +11,13 @@ from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 
 from livejobs.conf import conf
+from livejobs.hints.public_job import public_job
 from livejobs.models import Job
 from livejobs.policy import Person, ensure_browser_id, get_policy, person_of
-from livejobs.public import public_job
 from livejobs.states import State
-from livejobs.web.describe import describe
-from livejobs.web.snapshot import Snapshot, newest, snapshot
-from livejobs.web.steps import lines_of
+from livejobs.web.facts import facts_of, steps_of
+from livejobs.web.page_data import PageData, newest, snapshot
+from livejobs.web.runner import runner_of
 from livejobs.web.timeline import timeline_of
 from livejobs.web.words import words
 
@@ -25,7 +25,8 @@ from livejobs.web.words import words
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """The runner and the list of one's newest jobs. `?task=<name>` chooses a task."""
-    return _page(request, "livejobs/index.html", newest(_person(request)))
+    data = newest(_person(request))
+    return _page(request, "livejobs/index.html", data, runner=runner_of(data["tasks"], request.GET.get("task", "")))
 
 
 @require_safe
@@ -39,7 +40,7 @@ def job(request: HttpRequest, job_id: int) -> HttpResponse:
     tracebacks = _may_see_traceback(person)
     steps = timeline_of(found, tracebacks=tracebacks)
     extra = {"timeline": steps, "traceback": tracebacks}
-    return _page(request, "livejobs/job.html", data, extra=extra, steps=lines_of(steps, data["now"]))
+    return _page(request, "livejobs/job.html", data, extra=extra, steps=steps_of(steps))
 
 
 @require_safe
@@ -97,7 +98,7 @@ def _may_see_traceback(person: Person) -> bool:
 def _page(
     request: HttpRequest,
     template: str,
-    data: Snapshot,
+    data: PageData,
     *,
     extra: dict[str, Any] | None = None,
     status: int = 200,
@@ -106,7 +107,7 @@ def _page(
     context |= {
         "snapshot": {**data, **(extra or {})},
         "words": words(),
-        "rows": [describe(each, data["now"], data["rights"]) for each in data["jobs"]],
+        "rows": [facts_of(each, data["rights"]) for each in data["jobs"]],
         "socket": reverse("livejobs:index") + "socket/",
     }
     return _private(render(request, template, context, status=status))

@@ -1,7 +1,7 @@
 """The agent of a worker child: it claims, keeps and finishes attempts while the functions run.
 
 Started with each child: its ticks run on the outlet's event loop, its writes on its own database thread. What it does
-for an attempt at hand is in `tending`.
+for an attempt at hand is in `attempt_supervisor`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import os
 import secrets
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
@@ -20,16 +18,20 @@ from typing import Any, Final
 
 from channels.layers import get_channel_layer
 
-from livejobs import broadcast, presence, probes, publishing, transitions
+from livejobs import groups, transitions
 from livejobs.conf import conf
-from livejobs.definitions import registry
+from livejobs.definition import Attempt, registry
+from livejobs.health import presence
+from livejobs.hints import broadcast, publishing, queue_probes
+from livejobs.log_events import LogEvent, fields
 from livejobs.models import Job
+from livejobs.per_process import PerProcess
 from livejobs.states import StopReason
-from livejobs.worker import interrupt, parent, processes
-from livejobs.worker.context import Attempt
-from livejobs.worker.database import AWAY, AgentDatabase
+from livejobs.worker import interrupt, processes
+from livejobs.worker.attempt_supervisor import AttemptSupervisor
+from livejobs.worker.database_thread import AWAY, AgentDatabase
 from livejobs.worker.outcome import Outcome
-from livejobs.worker.tending import Tending
+from livejobs.worker.parent import parent
 from livejobs.worker.watchdog import Watchdog
 from livejobs.worker.writes import AttemptWrites
 
@@ -43,11 +45,10 @@ class Agent:
     """Keeps the attempts of one process."""
 
     def __init__(self) -> None:
-        self.pid = os.getpid()
         self.name = presence.process_name()
         self._database = AgentDatabase()
         self._outlet = broadcast.outlet()
-        self._tended: dict[int, Tending] = {}  # by job
+        self._supervised: dict[int, AttemptSupervisor] = {}  # by job
         self._watchdog = Watchdog()
         self._release_at = math.inf  # when a worker that was told to stop releases what still runs
         self._leaving = False
@@ -55,40 +56,46 @@ class Agent:
 
     def claim(self, job_id: int, task: str) -> tuple[Job, Attempt] | None:
         """Claim a job; None when there is nothing to do for this message."""
-        owner = f"{self.name}/{parent.mark()}{secrets.token_hex(6)}"
+        owner = f"{self.name}/{parent.mark}{secrets.token_hex(6)}"
         give_up_at = time.monotonic() + CLAIM_PATIENCE_SECONDS
         claim = partial(transitions.claim, job_id, owner=owner, task=task)
         try:
             job = self._database.insist(claim, give_up=lambda: time.monotonic() > give_up_at).result()
         except AWAY:
-            logger.error("Job %d stays queued: the database did not answer for long", job_id)
+            logger.error(
+                "Job %d stays queued: the database did not answer for long", job_id,
+                extra=fields(LogEvent.JOB_CLAIM_GIVEN_UP, job=job_id, task=task, worker=self.name),
+            )  # fmt: skip
             return None
         if job is None:
             return None
         attempt = new_attempt(job)
-        self._tended[job.id] = Tending(AttemptWrites(job, attempt), self._database, timeout_of(job))
+        self._supervised[job.id] = AttemptSupervisor(AttemptWrites(job, attempt), self._database, timeout_of(job))
         return job, attempt
 
     def answer_probe(self, queue: str, number: int) -> None:
         """Say that a probe was taken out of its queue; one that cannot be answered now is sent again."""
-        self._database.submit(probes.answer, queue, number)
+        self._database.submit(queue_probes.answer, queue, number)
 
     def finish(self, job: Job, outcome: Outcome) -> Job | None:
         """Write how the attempt ended; returns when it is committed, or the lease is known to be lost."""
-        tending = self._tended[job.id]
-        forced = tending.leave()
+        supervisor = self._supervised[job.id]
+        forced = supervisor.leave()
         if forced is not None:
             wait([forced])  # the agent gave this attempt up, and has written its end
         # before the finish: a transaction that the job left open may lock the very row
-        interrupt.drop_connections(every=tending.attempt.raised)
+        interrupt.drop_connections(every=supervisor.attempt.raised)
         try:
-            finished = self._insist(partial(tending.writes.finish, outcome))
+            finished = self._insist(partial(supervisor.writes.finish, outcome))
         except Exception as error:
-            finished = self._insist(partial(tending.writes.finish_unstorable, error))
+            finished = self._insist(partial(supervisor.writes.finish_unstorable, error))
         finally:
-            self._tended.pop(job.id, None)
+            self._supervised.pop(job.id, None)
         if finished is None:
-            logger.warning("Job %d belongs to another worker by now; this attempt wrote nothing", job.id)
+            logger.warning(
+                "Job %d belongs to another worker by now; this attempt wrote nothing", job.id,
+                extra=fields(LogEvent.JOB_LEASE_LOST, job=job.id, task=job.task, attempt=job.attempt, worker=self.name),
+            )  # fmt: skip
         return finished
 
     def leave(self) -> None:
@@ -105,13 +112,16 @@ class Agent:
     async def _keep_ticking(self) -> None:
         while True:  # until cancelled: while the process leaves, its last words may hang too
             now = time.monotonic()
-            self._watchdog.keep(now, wanted=bool(self._tended))
+            self._watchdog.keep(now, wanted=bool(self._supervised))
             self._hear_shutdown(now)
-            for tending in list(self._tended.values()):
+            for supervisor in list(self._supervised.values()):
                 try:
-                    tending.tick(now)
+                    supervisor.tick(now)
                 except Exception:
-                    logger.exception("The agent stumbled over job %d", tending.attempt.id)
+                    logger.exception(
+                        "The agent stumbled over job %d", supervisor.attempt.id,
+                        extra=fields(LogEvent.JOB_SUPERVISION_FAILED, job=supervisor.attempt.id),
+                    )  # fmt: skip
             self._database.cut_off_hung_call()
             await asyncio.sleep(conf.PROGRESS_SECONDS)
 
@@ -121,8 +131,8 @@ class Agent:
         if self._release_at == math.inf:
             self._release_at = now + conf.SHUTDOWN_SECONDS
         if now >= self._release_at:
-            for tending in list(self._tended.values()):
-                tending.stop(StopReason.SHUTDOWN)
+            for supervisor in list(self._supervised.values()):
+                supervisor.stop(StopReason.SHUTDOWN)
 
     async def _be_present(self) -> None:
         queues = sorted(publishing.celery_app().amqp.queues.consume_from)
@@ -148,12 +158,12 @@ class Agent:
         if layer is None:
             return
         channel = await layer.new_channel()
-        await layer.group_add(broadcast.WORKERS_GROUP, channel)
+        await layer.group_add(groups.WORKERS_GROUP, channel)
         while True:
             message = await layer.receive(channel)
-            tending = self._tended.get(message.get("job", 0))
-            if tending is not None and tending.attempt.number == message.get("attempt"):
-                tending.stop(StopReason.CANCEL)
+            supervisor = self._supervised.get(message.get("job", 0))
+            if supervisor is not None and supervisor.attempt.number == message.get("attempt"):
+                supervisor.stop(StopReason.CANCEL)
 
 
 def new_attempt(job: Job) -> Attempt:
@@ -161,23 +171,13 @@ def new_attempt(job: Job) -> Attempt:
     return Attempt(job.id, job.attempt, job.task, max_lines=conf.MAX_LOG_LINES, max_text=conf.MAX_LOG_LINE)
 
 
-_agent: Agent | None = None
-_agent_lock = threading.Lock()
-
-
-def agent() -> Agent:
-    """The agent of this process, started at the first call."""
-    global _agent
-    with _agent_lock:
-        if _agent is None or _agent.pid != os.getpid():
-            _agent = Agent()
-        return _agent
+agent: Final = PerProcess(Agent)
 
 
 def timeout_of(job: Job) -> float | None:
     """How long an attempt may take, in seconds."""
     live_job = registry.get(job.task)
-    return live_job.timeout if live_job else None
+    return live_job.options.timeout if live_job else None
 
 
 def start_agent(**_: Any) -> None:
@@ -196,13 +196,5 @@ def start_agent(**_: Any) -> None:
 
 def end_agent(**_: Any) -> None:
     """End the agent with its worker child (Celery's worker_process_shutdown)."""
-    if _agent is not None and _agent.pid == os.getpid():
-        _agent.leave()
-
-
-def _forget_after_fork() -> None:
-    global _agent, _agent_lock
-    _agent, _agent_lock = None, threading.Lock()
-
-
-os.register_at_fork(after_in_child=_forget_after_fork)
+    if agent.made is not None:
+        agent.made.leave()

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Final
 
-from livejobs.worker.context import Attempt, attempt_of, current_job
+from livejobs.definition import Attempt, attempt_of, current_job
 from livejobs.worker.interrupt import raise_if_due
 
 # loggers that speak of the machinery, not of the job

@@ -23,9 +23,9 @@ from typing import Any, Final, TypeVar
 from django.db import connections
 from django.db.backends.signals import connection_created
 
+from livejobs.definition import Attempt
 from livejobs.errors import JobStopped
 from livejobs.states import StopReason
-from livejobs.worker.context import Attempt
 
 logger = logging.getLogger("livejobs.worker")
 
@@ -34,7 +34,7 @@ T = TypeVar("T")
 SIGNAL: Final = signal.SIGUSR2  # Celery's children use SIGUSR1 for its own soft time limit
 # An interrupt inside these would leave a lock taken or a flag set for the rest of the process; they are left at once,
 # and the agent tries again with its next tick.
-UNSAFE_ANYWHERE: Final = frozenset({"livejobs.broadcast", "livejobs.publishing"})
+UNSAFE_ANYWHERE: Final = frozenset({"livejobs.hints.broadcast", "livejobs.hints.publishing", "livejobs.per_process"})
 UNSAFE_INNERMOST: Final = frozenset({"logging", "importlib._bootstrap", "importlib._bootstrap_external"})
 
 _target: Attempt | None = None  # the attempt whose function is on the main thread's stack

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
+from livejobs.sanitize import clean, cut
 from livejobs.states import ErrorReason, StopReason
-from livejobs.texts import clean, cut
 
 TYPE_MAX: Final = 255  # characters of an error's type
 MESSAGE_MAX: Final = 2_000  # characters of an error message

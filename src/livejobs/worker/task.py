@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from celery import Task, shared_task
 
-from livejobs import presence, probes, publishing, transitions
+from livejobs import transitions
 from livejobs.conf import conf
-from livejobs.definitions import LiveJob
+from livejobs.definition import Attempt, LiveJob, current_job, running
 from livejobs.errors import JobStopped, UnsupportedError
+from livejobs.health import presence
+from livejobs.hints import publishing, queue_probes
 from livejobs.models import Job
 from livejobs.states import ErrorReason, State
-from livejobs.worker import interrupt, parent, processes
+from livejobs.worker import interrupt, processes
 from livejobs.worker.agent import agent, new_attempt
 from livejobs.worker.capture import captured
-from livejobs.worker.context import Attempt, current_job, running
-from livejobs.worker.database import AWAY
+from livejobs.worker.database_thread import AWAY
 from livejobs.worker.outcome import Failed, Outcome, Stopped, Succeeded, failure
+from livejobs.worker.parent import parent
 from livejobs.worker.writes import AttemptWrites
 
 logger = logging.getLogger("livejobs.worker")
@@ -128,7 +130,7 @@ def _raised(live_job: LiveJob[..., Any], job: Job, attempt: Attempt, error: Base
 
 
 class Inline:
-    """Runs a job where it was started (Celery's eager mode, `livejobs.testing`): no beats, no threads."""
+    """Runs a job where it was started (Celery's eager mode): no beats, no threads."""
 
     _writes: AttemptWrites
 
@@ -151,8 +153,8 @@ class Inline:
 
 
 def register_probe() -> None:
-    """Make the task that answers a probe of a queue (`probes`)."""
-    shared_task(name=probes.TASK, ignore_result=True, acks_late=False)(answer_probe)
+    """Make the task that answers a probe of a queue (`queue_probes`)."""
+    shared_task(name=queue_probes.TASK, ignore_result=True, acks_late=False)(answer_probe)
 
 
 def answer_probe(queue: str, number: int) -> None:

@@ -12,7 +12,7 @@ import sys
 from typing import Final
 
 from livejobs.conf import conf
-from livejobs.worker import parent
+from livejobs.worker.parent import parent
 
 REARMS: Final = 14  # within its time: each second of the 14 of the design
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from livejobs import broadcast, leases, transitions
-from livejobs.leases import Lease, Line, Renewal
+from livejobs import leases, transitions
+from livejobs.definition import Attempt
+from livejobs.hints import broadcast, channel_messages
+from livejobs.hints.public_job import iso, public_progress
+from livejobs.leases import Lease, NumberedLine, Renewal
+from livejobs.log_events import LogEvent, fields
 from livejobs.models import Job
 from livejobs.protocol import LogLine, Progress
-from livejobs.public import iso, public_progress
+from livejobs.sanitize import clean
 from livejobs.states import ErrorReason, StopReason
-from livejobs.texts import clean
-from livejobs.worker.context import Attempt
-from livejobs.worker.database import AWAY
+from livejobs.worker.database_thread import AWAY
 from livejobs.worker.outcome import Failed, Outcome, Stopped, Succeeded, failure
 
 logger = logging.getLogger("livejobs.worker")
@@ -32,7 +34,7 @@ class AttemptWrites:
         self._owner_key = job.owner_key
         self._seq = job.log_seq
         self._began = job.started_at or datetime.now(UTC)
-        self._batch: list[Line] = []
+        self._batch: list[NumberedLine] = []
         self._progress = public_progress(0, None, None, "")
         self._saved_tick = 0
         self._sampling = threading.Lock()
@@ -48,9 +50,9 @@ class AttemptWrites:
             self._progress = seen
             return seen
 
-    def progress_events(self, progress: Progress) -> list[broadcast.Event]:
+    def progress_events(self, progress: Progress) -> list[channel_messages.Broadcast]:
         """The events that tell screens of a sample."""
-        return broadcast.progress_events(self.lease.job_id, self._owner_key, self.lease.attempt, progress)
+        return channel_messages.progress_events(self.lease.job_id, self._owner_key, self.lease.attempt, progress)
 
     @property
     def unsaved_progress(self) -> bool:
@@ -83,7 +85,7 @@ class AttemptWrites:
                 return
             self._seq, self._batch = batch[-1].seq, []
             lines = [_public(line, self.lease.attempt) for line in batch]
-            broadcast.send(broadcast.log_events(self.lease.job_id, self._owner_key, lines))
+            broadcast.send(channel_messages.log_events(self.lease.job_id, self._owner_key, lines))
 
     def finish(self, outcome: Outcome) -> Job | None:
         """Write how the attempt ended, once; None when the lease was lost."""
@@ -107,7 +109,10 @@ class AttemptWrites:
 
     def finish_unstorable(self, error: Exception) -> Job | None:
         """Write a failure in place of a result the database would not take."""
-        logger.exception("The result of job %d could not be stored", self.lease.job_id)
+        logger.exception(
+            "The result of job %d could not be stored", self.lease.job_id,
+            extra=self._fields(LogEvent.JOB_RESULT_NOT_STORED),
+        )  # fmt: skip
         return transitions.fail(self.lease, failure(ErrorReason.RESULT, error), self._progress)
 
     def _flush_last(self) -> None:
@@ -117,9 +122,15 @@ class AttemptWrites:
         except AWAY:
             raise
         except Exception:
-            logger.exception("Lines of the log of job %d could not be stored", self.lease.job_id)
+            logger.exception(
+                "Lines of the log of job %d could not be stored", self.lease.job_id,
+                extra=self._fields(LogEvent.JOB_LOG_NOT_STORED),
+            )  # fmt: skip
             self.attempt.lines.clear()
             self._batch = []
+
+    def _fields(self, event: LogEvent) -> dict[str, Any]:
+        return fields(event, job=self.lease.job_id, task=self.attempt.task, attempt=self.lease.attempt)
 
     def _take_batch(self) -> None:
         lines, seq = self.attempt.lines, self._seq
@@ -127,8 +138,8 @@ class AttemptWrites:
             seconds, level, text = lines.popleft()
             seq += 1
             # the database's time of the claim plus our own elapsed time: a skewed clock does not show
-            self._batch.append(Line(seq, self._began + timedelta(seconds=seconds), level, clean(text)))
+            self._batch.append(NumberedLine(seq, self._began + timedelta(seconds=seconds), level, clean(text)))
 
 
-def _public(line: Line, attempt: int) -> LogLine:
+def _public(line: NumberedLine, attempt: int) -> LogLine:
     return {"seq": line.seq, "attempt": attempt, "at": iso(line.at) or "", "level": line.level, "text": line.text}

@@ -7,14 +7,16 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, cast
 
-from livejobs.broadcast import ALL_GROUP, job_events, job_group, owner_group, progress_events
+from livejobs.groups import ALL_GROUP, job_group, owner_group
+from livejobs.hints.channel_messages import job_events, progress_events
+from livejobs.hints.public_job import public_job
+from livejobs.live.coverage import Coverage, Seen
 from livejobs.live.event import Event, read_event
 from livejobs.live.logs import RecentLines
-from livejobs.live.requests import Done, Groups, Hello, Jobs, OneJob, Request, Scope, Snapshot
-from livejobs.live.session import Limits, Seen, Session
+from livejobs.live.requests import Done, Groups, Hello, Jobs, OneJob, ReadSnapshot, Request, Scope
+from livejobs.live.session import Limits, Session
 from livejobs.models import Job
 from livejobs.protocol import HelloMessage, LogLine, PublicJob, Watch, encode
-from livejobs.public import public_job
 
 ME = "browser:me"
 MINE = owner_group(ME)
@@ -24,7 +26,7 @@ HELLO = Hello(cast("HelloMessage", {"action": "hello", "rights": []}))
 
 
 class FakeSwitchboard:
-    """What a session needs of the hub: it notes who joined what, and which jobs are held."""
+    """What a coverage needs of the hub: it notes who joined what, and which jobs are held."""
 
     def __init__(self) -> None:
         self.recent = RecentLines()
@@ -34,12 +36,12 @@ class FakeSwitchboard:
         self.doubted = 0
         self.woken = 0
 
-    def join(self, session: Session, groups: Iterable[str]) -> None:
+    def join(self, coverage: Coverage, groups: Iterable[str]) -> None:
         fresh = set(groups)
         assert not fresh & self.joined
         self.joined |= fresh
 
-    def leave(self, session: Session, groups: Iterable[str]) -> None:
+    def leave(self, coverage: Coverage, groups: Iterable[str]) -> None:
         left = set(groups)
         assert left <= self.joined
         self.joined -= left
@@ -53,22 +55,22 @@ class FakeSwitchboard:
         for job_id in job_ids:
             assert self.held.pop(job_id)
 
-    def doubt(self, session: Session) -> None:
+    def doubt(self, coverage: Coverage) -> None:
         self.doubted += 1
 
-    def count(self, session: Session, groups: tuple[str, ...], jobs: Scope) -> None:
+    def count(self, coverage: Coverage, groups: tuple[str, ...], jobs: Scope) -> None:
         self.counted[groups] += 1
 
-    def stop_counting(self, session: Session, groups: tuple[str, ...]) -> None:
+    def stop_counting(self, coverage: Coverage, groups: tuple[str, ...]) -> None:
         assert self.counted[groups] > 0
         self.counted -= Counter([groups])
 
     def wake(self) -> None:
         self.woken += 1
 
-    def offer(self, session: Session, event: Event) -> bool:
+    def offer(self, coverage: Coverage, event: Event) -> bool:
         """Offer an event as the hub does."""
-        taken = session.offer(event)
+        taken = coverage.offer(event)
         if taken:
             self.hold([Seen(event.job_id, event.rank, -1, 0, finished=False)])
         return taken
@@ -115,7 +117,7 @@ def line(seq: int) -> LogLine:
 def frames(session: Session) -> list[dict[str, Any]]:
     """Everything that can be written now, batches taken apart."""
     found: list[dict[str, Any]] = []
-    while (text := session.next_frame()) is not None:
+    while (text := session.mailbox.next_frame()) is not None:
         frame = json.loads(text)
         found += frame["messages"] if frame["action"] == "batch" else [frame]
     return found
@@ -135,12 +137,12 @@ def watch_list(session: Session, jobs: Iterable[PublicJob] = (), *, id: Any = "l
 
 def begin_list(
     session: Session, *, id: Any = "list", ref: Any = None, scope: str = "mine", **what: Any
-) -> Snapshot:  # fmt: skip
+) -> ReadSnapshot:  # fmt: skip
     """Watch a list; its snapshot is not read yet."""
     (watch,) = send(session, action="watch", id=id, ref=ref, jobs={"scope": scope, **what})
     assert isinstance(watch, Watch)
     (snapshot,) = session.answered(watch, Groups((MINE,) if scope == "mine" else (ALL_GROUP,), SCOPE))
-    assert isinstance(snapshot, Snapshot)
+    assert isinstance(snapshot, ReadSnapshot)
     return snapshot
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from livejobs.broadcast import ALL_GROUP, gone_events, job_events, job_group, log_events, owner_group, progress_events
-from livejobs.live.event import EVENT_TYPE, job_rank, progress_rank, read_event
+from livejobs.groups import ALL_GROUP, job_group, owner_group
+from livejobs.hints.channel_messages import MESSAGE_TYPE, gone_events, job_events, log_events, progress_events
+from livejobs.live.event import job_rank, progress_rank, read_event
 from livejobs.protocol import Progress
 from tests.unit.live.switchboard import ME, job, line
 
@@ -19,7 +20,7 @@ def test_every_broadcast_is_read_back():
         *log_events(7, ME, [line(5), line(6)]),
         *gone_events(7, ME),
     ]
-    assert {each.message["type"] for each in sent} == {EVENT_TYPE}
+    assert {each.message["type"] for each in sent} == {MESSAGE_TYPE}
     read = [read_event(each.message) for each in sent]
     found = [(event.kind, event.group, event.rank) for event in read if event is not None]
     groups = (job_group(7), owner_group(ME), ALL_GROUP)

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from livejobs.broadcast import ALL_GROUP, job_group
 from livejobs.errors import InvalidError, NotFoundError, UnavailableError
+from livejobs.groups import ALL_GROUP, job_group
 from livejobs.live import session as sessions
 from livejobs.live import watches
 from livejobs.live.logs import Chunk
-from livejobs.live.requests import Done, Greet, Groups, Jobs, Nothing, OneJob, ReadLog, Recheck
+from livejobs.live.requests import Done, Greet, Groups, Jobs, Nothing, OneJob, Recheck
 from livejobs.live.session import Session
 from livejobs.protocol import WATCHES_MAX, Cancel, CloseCode, Retry, Start, Unwatch, Watch
 from tests.unit.live.switchboard import (
@@ -128,7 +128,7 @@ def test_a_refusal_says_code_ref_and_fields_and_lets_events_pass(session):
     watch_list(session)
     frames(session)
     (start,) = send(session, action="start", task="t", ref=5)
-    session.offer(job_event(1))
+    session.coverage.offer(job_event(1))
     (cancel,) = send(session, action="cancel", job_id=1, ref=6)
     assert frames(session) == []
     session.failed(start, InvalidError(fields={"a": "Wrong."}))
@@ -149,9 +149,9 @@ def test_a_jobs_events_wait_behind_the_answer_to_its_start(session, board):
     watch_list(session)
     frames(session)
     (start,) = send(session, action="start", task="t")
-    assert board.offer(session, job_event(7, 1))
-    board.offer(session, job_event(7, 3, "succeeded"))
-    board.offer(session, progress_event(7, 1, 4))
+    assert board.offer(session.coverage, job_event(7, 1))
+    board.offer(session.coverage, job_event(7, 3, "succeeded"))
+    board.offer(session.coverage, progress_event(7, 1, 4))
     assert frames(session) == []
     session.answered(start, Done(public(7)))
     assert actions(session) == ["ack", "job", "progress"]
@@ -166,10 +166,10 @@ def test_a_list_shows_its_snapshot_then_events(session, board):
     assert (frame["action"], frame["watch"], frame["more"]) == ("snapshot", "list", True)
     assert [job["id"] for job in frame["jobs"]] == [2, 1]
     assert board.joined == {MINE}
-    assert set(session.watched) == set(board.held) == {1, 2}
-    board.offer(session, job_event(2, 2, "running"))
-    assert board.offer(session, job_event(3))
-    assert not board.offer(session, job_event(3, 2, "running"))
+    assert set(session.coverage.watched) == set(board.held) == {1, 2}
+    board.offer(session.coverage, job_event(2, 2, "running"))
+    assert board.offer(session.coverage, job_event(3))
+    assert not board.offer(session.coverage, job_event(3, 2, "running"))
     assert [(frame["job"]["id"], frame["job"]["version"]) for frame in frames(session)] == [(2, 2), (3, 2)]
     assert set(board.held) == {1, 2, 3}
 
@@ -177,30 +177,30 @@ def test_a_list_shows_its_snapshot_then_events(session, board):
 def test_jobs_below_the_snapshot_or_of_others_do_not_join(session):
     watch_list(session, [public(9), public(8)], more=True)
     frames(session)
-    assert not session.offer(job_event(7))
-    assert not session.offer(job_event(10, owner_key="browser:other", group=ALL_GROUP))
+    assert not session.coverage.offer(job_event(7))
+    assert not session.coverage.offer(job_event(10, owner_key="browser:other", group=ALL_GROUP))
     assert frames(session) == []
 
 
 def test_what_comes_while_a_snapshot_is_read_follows_it(session, board):
     snapshot = begin_list(session)
-    board.offer(session, job_event(1, 2, "running"))
-    board.offer(session, job_event(2, 1))
-    board.offer(session, gone_event(1))
+    board.offer(session.coverage, job_event(1, 2, "running"))
+    board.offer(session.coverage, job_event(2, 1))
+    board.offer(session.coverage, gone_event(1))
     assert frames(session) == []
     session.answered(snapshot, Jobs([public(1, 1)], more=False))
     first, *others = frames(session)
     assert first["action"] == "snapshot"
     assert sorted(each["action"] for each in others) == ["gone", "job"]
-    assert set(session.watched) == set(board.held) == {2}
+    assert set(session.coverage.watched) == set(board.held) == {2}
 
 
 def test_when_too_much_comes_before_a_snapshot_it_is_compared_with_the_rows(session, board, monkeypatch):
     """It is not read once more: in a steady stream that would never end."""
     monkeypatch.setattr(watches, "EARLY_MAX", 1)
     snapshot = begin_list(session)
-    board.offer(session, job_event(1))
-    board.offer(session, job_event(2))
+    board.offer(session.coverage, job_event(1))
+    board.offer(session.coverage, job_event(2))
     assert session.answered(snapshot, Jobs([public(1)], more=False)) == []
     assert actions(session) == ["snapshot"]
     assert board.doubted == 1
@@ -219,35 +219,35 @@ def test_a_job_of_two_watches_is_held_once_and_until_the_last_looks_away(session
     assert set(board.held) == {1}
     assert board.joined == {job_group(1)}
     frames(session)
-    session.offer(job_event(1, 2, "running", group=job_group(1)))
+    session.coverage.offer(job_event(1, 2, "running", group=job_group(1)))
     assert actions(session) == ["job"]
     (unwatch,) = send(session, action="unwatch", id="job")
     session.answered(unwatch, Nothing())
     assert (board.held, board.joined) == ({}, set())
-    session.offer(job_event(1, 3, "running", group=job_group(1)))
+    session.coverage.offer(job_event(1, 3, "running", group=job_group(1)))
     assert actions(session) == ["ack"]
 
 
 def test_a_job_known_by_one_list_joins_another_that_was_being_read(session, board):
     watch_list(session, id="a")
     second = begin_list(session, id="b")
-    board.offer(session, job_event(7))
+    board.offer(session.coverage, job_event(7))
     session.answered(second, Jobs([], more=False))
     (unwatch,) = send(session, action="unwatch", id="a")
     session.answered(unwatch, Nothing())
-    assert set(session.watched) == set(board.held) == {7}
+    assert set(session.coverage.watched) == set(board.held) == {7}
 
 
 def test_a_list_takes_in_a_job_that_was_looked_at_alone_before_the_list_heard_of_it(session, board):
     """Else nobody would tell of it any more once it is not looked at alone, and the list would show it all the same."""
     watch_list(session)
     watch_job(session, public(7))
-    assert session.missing({7}, MINE) == set()
-    assert not board.offer(session, job_event(7, 2, "running"))  # it is held already
+    assert session.coverage.missing({7}, MINE) == set()
+    assert not board.offer(session.coverage, job_event(7, 2, "running"))  # it is held already
     (unwatch,) = send(session, action="unwatch", id="job")
     session.answered(unwatch, Nothing())
-    assert set(session.watched) == set(board.held) == {7}
-    assert session.missing({7}, MINE) == set()
+    assert set(session.coverage.watched) == set(board.held) == {7}
+    assert session.coverage.missing({7}, MINE) == set()
 
 
 def test_looking_away_from_what_was_never_looked_at_is_fine(session):
@@ -259,7 +259,7 @@ def test_looking_away_from_what_was_never_looked_at_is_fine(session):
 def test_a_watch_with_the_same_id_takes_the_place_of_the_first(session, board):
     watch_list(session, [public(1)], id="x")
     watch_job(session, public(9), id="x")
-    assert set(session.watched) == set(board.held) == {9}
+    assert set(session.coverage.watched) == set(board.held) == {9}
     assert board.joined == {job_group(9)}
 
 
@@ -279,20 +279,20 @@ def test_a_long_list_drops_its_oldest_and_counts_right(session, board, monkeypat
     monkeypatch.setattr(watches, "LIST_LIVE_MAX", 10)
     watch_list(session)
     for number in range(100, 150):
-        board.offer(session, job_event(number))
-    assert len(session.watched) <= 10
-    assert set(session.watched) == set(board.held)
-    assert 149 in session.watched
+        board.offer(session.coverage, job_event(number))
+    assert len(session.coverage.watched) <= 10
+    assert set(session.coverage.watched) == set(board.held)
+    assert 149 in session.coverage.watched
 
 
 def test_an_old_job_that_comes_late_to_a_full_list_is_not_held(session, board, monkeypatch):
     monkeypatch.setattr(watches, "LIST_LIVE_MAX", 10)
     watch_list(session)
     for number in range(100, 110):
-        board.offer(session, job_event(number))
-    assert not board.offer(session, job_event(50))
-    assert 50 not in session.watched
-    assert set(session.watched) == set(board.held)
+        board.offer(session.coverage, job_event(number))
+    assert not board.offer(session.coverage, job_event(50))
+    assert 50 not in session.coverage.watched
+    assert set(session.coverage.watched) == set(board.held)
 
 
 def test_a_snapshot_that_was_refused_ends_the_watch(session, board):
@@ -324,13 +324,13 @@ def test_a_narrowed_list_says_so_before_the_job_for_which_it_was(session, board,
     monkeypatch.setattr(watches, "LIST_LIVE_MAX", 3)
     watch_list(session, [public(3), public(2), public(1)], ref="r")
     frames(session)
-    board.offer(session, job_event(2, 2, "running"))
-    board.offer(session, job_event(1, 2, "running"))
-    board.offer(session, job_event(4))
+    board.offer(session.coverage, job_event(2, 2, "running"))
+    board.offer(session.coverage, job_event(1, 2, "running"))
+    board.offer(session.coverage, job_event(4))
     first, *others = frames(session)
     assert first == {"action": "narrowed", "watch": "list", "ref": "r", "from_id": 2}
     assert sorted(each["job"]["id"] for each in others) == [2, 4]  # of what was let go nothing more is said
-    board.offer(session, job_event(1, 3, "succeeded"))
+    board.offer(session.coverage, job_event(1, 3, "succeeded"))
     assert frames(session) == []
 
 
@@ -339,14 +339,14 @@ def test_of_two_narrowings_the_last_is_said(session, board, monkeypatch):
     watch_list(session, [public(2), public(1)])
     frames(session)
     for number in (3, 4):
-        board.offer(session, job_event(number))
+        board.offer(session.coverage, job_event(number))
     assert [each["from_id"] for each in frames(session) if each["action"] == "narrowed"] == [3]
 
 
 def test_what_was_to_be_said_of_a_watch_is_not_said_of_the_next_one_with_its_id(session, board, monkeypatch):
     monkeypatch.setattr(watches, "LIST_LIVE_MAX", 2)
     watch_list(session, [public(2), public(1)])
-    board.offer(session, job_event(3))
+    board.offer(session.coverage, job_event(3))
     watch_list(session, [public(3), public(2), public(1)])
     assert actions(session) == ["snapshot", "snapshot"]
 
@@ -355,25 +355,25 @@ def test_more_newcomers_than_a_list_keeps_narrow_it_first(session, board, monkey
     monkeypatch.setattr(watches, "LIST_LIVE_MAX", 2)
     watch_list(session, [public(1)])
     frames(session)
-    assert session.missing({2, 3, 4, 5}, MINE) == {4, 5}
-    assert set(session.watched) == set(board.held) == set()
+    assert session.coverage.missing({2, 3, 4, 5}, MINE) == {4, 5}
+    assert set(session.coverage.watched) == set(board.held) == set()
     assert frames(session) == [{"action": "narrowed", "watch": "list", "from_id": 4}]
-    assert session.missing({2, 3}, MINE) == set()
+    assert session.coverage.missing({2, 3}, MINE) == set()
 
 
 def test_a_list_is_told_how_many_jobs_run(session, board):
     snapshot = begin_list(session, ref="r")
     assert board.counted == {(MINE,): 1}
-    session.counted((MINE,), 7)
+    session.coverage.counted((MINE,), 7)
     assert frames(session) == []  # its snapshot comes first
     session.answered(snapshot, Jobs([], more=False))
     assert frames(session)[1] == {"action": "count", "watch": "list", "ref": "r", "running": 7}
-    session.counted((MINE,), 8)
-    session.counted((MINE,), 9)
-    session.counted((ALL_GROUP,), 1)
+    session.coverage.counted((MINE,), 8)
+    session.coverage.counted((MINE,), 9)
+    session.coverage.counted((ALL_GROUP,), 1)
     assert [frame["running"] for frame in frames(session)] == [9]
     watch_job(session, public(1))
-    session.closed()
+    session.coverage.close()
     assert board.counted == {}
 
 
@@ -403,8 +403,8 @@ def test_a_watch_of_one_job_shows_it_whole_with_its_lines(session, board):
     watch_job(session, shown, [line(1), line(2)])
     (frame,) = frames(session)
     assert (frame["job"]["id"], [each["seq"] for each in frame["log"]]) == (7, [1, 2])
-    assert session.next_log() is None
-    session.offer(log_event(7, 4))
+    assert session.mailbox.logs.next_read() is None
+    session.coverage.offer(log_event(7, 4))
     board.recent.add(7, Chunk(3, 4, '{"action":"log"}'))
     assert actions(session) == ["log"]
 
@@ -412,27 +412,27 @@ def test_a_watch_of_one_job_shows_it_whole_with_its_lines(session, board):
 def test_lines_beyond_the_snapshot_are_read_by_the_cursor(session):
     watch_job(session, public(7, 2, "running", log_seq=900), [line(n) for n in range(11, 500)], log_after=10)
     frames(session)
-    assert session.next_log() == ReadLog(7, 499)
-    session.log_read(ReadLog(7, 499), Chunk(500, 800, '{"action":"log","n":1}'))
+    assert session.mailbox.logs.next_read() == (7, 499)
+    session.mailbox.logs.was_read(7, Chunk(500, 800, '{"action":"log","n":1}'))
     assert actions(session) == ["log"]
-    assert session.next_log() == ReadLog(7, 800)
-    session.log_read_failed()
-    assert session.next_log() == ReadLog(7, 800)
-    session.log_read(ReadLog(7, 800), None)
-    assert session.next_log() is None
+    assert session.mailbox.logs.next_read() == (7, 800)
+    session.mailbox.logs.read_failed()
+    assert session.mailbox.logs.next_read() == (7, 800)
+    session.mailbox.logs.was_read(7, None)
+    assert session.mailbox.logs.next_read() is None
 
 
 def test_a_watch_without_lines_begins_after_log_after(session):
     watch_job(session, public(7, 2, "running", log_seq=30), [], log_after=30)
-    assert session.next_log() is None
-    session.offer(log_event(7, 31))
-    assert session.next_log() == ReadLog(7, 30)
+    assert session.mailbox.logs.next_read() is None
+    session.coverage.offer(log_event(7, 31))
+    assert session.mailbox.logs.next_read() == (7, 30)
 
 
 def test_a_list_does_not_follow_logs(session):
     watch_list(session, [public(7, 2, "running", log_seq=30)])
-    session.offer(log_event(7, 31))
-    assert session.next_log() is None
+    session.coverage.offer(log_event(7, 31))
+    assert session.mailbox.logs.next_read() is None
 
 
 def test_the_log_is_followed_until_the_last_watch_of_the_job_looks_away(session):
@@ -440,11 +440,11 @@ def test_the_log_is_followed_until_the_last_watch_of_the_job_looks_away(session)
     for name in ("a", "b"):
         watch_job(session, public(7, 2, "running", log_seq=5), id=name)
     session.answered(send(session, action="unwatch", id="a")[0], Nothing())
-    assert session.next_log() == ReadLog(7, 0)
-    session.log_read(ReadLog(7, 0), Chunk(1, 5, "{}"))
+    assert session.mailbox.logs.next_read() == (7, 0)
+    session.mailbox.logs.was_read(7, Chunk(1, 5, "{}"))
     session.answered(send(session, action="unwatch", id="b")[0], Nothing())
-    session.offer(log_event(7, 31))
-    assert session.next_log() is None
+    session.coverage.offer(log_event(7, 31))
+    assert session.mailbox.logs.next_read() is None
 
 
 def test_the_whole_job_is_sent_although_the_truncated_one_was_first(session):
@@ -452,9 +452,9 @@ def test_the_whole_job_is_sent_although_the_truncated_one_was_first(session):
     watch_list(session, [public(7, **big)])
     watch_job(session, public(7, **big))
     frames(session)
-    session.offer(job_event(7, 2, "running", **big))
+    session.coverage.offer(job_event(7, 2, "running", **big))
     (first,) = frames(session)
-    session.offer(job_event(7, 2, "running", group=job_group(7), **big))
+    session.coverage.offer(job_event(7, 2, "running", group=job_group(7), **big))
     (second,) = frames(session)
     assert first["job"]["truncated"]
     assert second["job"]["params"] == big["params"]
@@ -467,10 +467,10 @@ def test_a_job_that_is_gone_is_looked_at_no_more(session, board):
     watch_list(session, [public(1)])
     watch_job(session, public(1))
     frames(session)
-    assert not session.offer(gone_event(1))
+    assert not session.coverage.offer(gone_event(1))
     assert frames(session) == [{"action": "gone", "job_id": 1}]
-    assert (list(session.watched), board.held) == ([], {})
-    session.offer(gone_event(1))
+    assert (list(session.coverage.watched), board.held) == ([], {})
+    session.coverage.offer(gone_event(1))
     assert frames(session) == []
 
 
@@ -478,8 +478,8 @@ def test_a_closed_session_leaves_nothing_behind(session, board):
     watch_list(session, [public(1)])
     watch_job(session, public(2))
     begin_list(session, id="all", scope="all")
-    session.closed()
-    assert (board.joined, board.held, list(session.watched)) == (set(), {}, [])
+    session.coverage.close()
+    assert (board.joined, board.held, list(session.coverage.watched)) == (set(), {}, [])
 
 
 def test_a_session_that_is_given_up_wakes_its_writer(session, board):
@@ -496,8 +496,8 @@ def test_a_list_misses_what_it_covers_and_does_not_show(session):
     watch_list(session, [public(20), public(10)], more=True)
     watch_job(session, public(5))
     begin_list(session, id="pending")
-    assert session.missing({5, 9, 10, 15, 30}, MINE) == {15, 30}
-    assert session.missing({15}, ALL_GROUP) == set()
+    assert session.coverage.missing({5, 9, 10, 15, 30}, MINE) == {15, 30}
+    assert session.coverage.missing({15}, ALL_GROUP) == set()
 
 
 def test_random_conversations_keep_the_books(board, monkeypatch):
@@ -530,15 +530,15 @@ def test_random_conversations_keep_the_books(board, monkeypatch):
                 case 2:
                     session.answered(send(session, action="unwatch", id=dice.randint(0, 5))[0], Nothing())
                 case 3:
-                    session.missing({number, number + 1}, MINE)
+                    session.coverage.missing({number, number + 1}, MINE)
                 case 4:
-                    board.offer(session, gone_event(number))
+                    board.offer(session.coverage, gone_event(number))
                 case _:
-                    board.offer(session, job_event(number, step + 1, "running"))
-            assert set(session.watched) == set(board.held)
+                    board.offer(session.coverage, job_event(number, step + 1, "running"))
+            assert set(session.coverage.watched) == set(board.held)
             if dice.random() < 0.3:
                 frames(session)
-        session.closed()
+        session.coverage.close()
         assert (board.joined, board.held, board.counted) == (set(), {}, {})
 
 
@@ -547,7 +547,7 @@ def test_a_line_that_comes_while_a_jobs_snapshot_is_read_is_not_lost_though_a_li
     (watch,) = send(session, action="watch", id="job", job_id=1)
     (snapshot,) = session.answered(watch, Groups((job_group(1),)))
     board.recent.add(1, Chunk(1, 1, json.dumps({"action": "log", "job_id": 1, "lines": [line(1)]})))
-    board.offer(session, log_event(1, 1))  # after the snapshot was read, before it is told
+    board.offer(session.coverage, log_event(1, 1))  # after the snapshot was read, before it is told
 
     session.answered(snapshot, OneJob(public(1), [], (MINE, ALL_GROUP)))
 

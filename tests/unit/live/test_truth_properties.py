@@ -18,18 +18,17 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from livejobs.broadcast import Event as Broadcast
-from livejobs.broadcast import gone_events, job_events, job_group, progress_events
 from livejobs.errors import NotFoundError, UnavailableError
-from livejobs.live import answers, database, hub, session, watches
-from livejobs.live.event import list_groups
+from livejobs.groups import job_group, list_groups
+from livejobs.hints.channel_messages import Broadcast, gone_events, job_events, progress_events
+from livejobs.hints.public_job import public_job
+from livejobs.live import answers, coverage, database_pool, hub, session, watches
 from livejobs.live.hub import Hub
-from livejobs.live.ledger import Level
-from livejobs.live.requests import Groups, Jobs, Nothing, OneJob, Snapshot
+from livejobs.live.reconciliation import Level
+from livejobs.live.requests import Groups, Jobs, Nothing, OneJob, ReadSnapshot
 from livejobs.live.session import Session
 from livejobs.models import Job
 from livejobs.protocol import Ping, Unwatch, Watch
-from livejobs.public import public_job
 from tests.reducer import Reducer
 from tests.unit.live.switchboard import HELLO, LIMITS, MINE, job
 
@@ -100,8 +99,9 @@ def small_bounds(rows: Rows, clock: Callable[[], float]) -> Iterator[None]:
         patch.object(watches, "LIST_LIVE_MAX", LIST_LIVE_MAX),
         patch.object(watches, "EARLY_MAX", EARLY_MAX),
         patch.object(session, "WATCHES_MAX", WATCHES_MAX),
+        patch.object(coverage, "WATCHES_MAX", WATCHES_MAX),
         patch.object(hub, "time", SimpleNamespace(monotonic=clock)),
-        patch.object(database, "run", at_once),
+        patch.object(database_pool, "run", at_once),
         patch.multiple(
             answers, levels=rows.levels, remade=rows.remade, newest_id=rows.newest_id, newcomers=rows.newcomers,
             running=rows.running, NEWCOMERS_AT_ONCE=NEWCOMERS,
@@ -209,14 +209,14 @@ class Conversation(RuleBasedStateMachine):
     def connect(self) -> None:
         if self.session is not None:
             self.hub._sockets.clear()
-            self.session.closed()
+            self.session.coverage.close()
         self.session = Session(self.hub, LIMITS, lambda: None)
         self.hub._sockets.add(Shell(self.session))
         self.pipe: list[str] = []  # of the client, not read by the server yet
-        self.reading: list[tuple[Snapshot, Any]] = []  # read, and not answered yet
+        self.reading: list[tuple[ReadSnapshot, Any]] = []  # read, and not answered yet
         self.session.answered(self.session.opened()[0], HELLO)
         self.reducer.apply({"action": "hello"})
-        self.session.next_frame()
+        self.session.mailbox.next_frame()
         while len(self.pieces) > 1:  # what lies below the first piece is asked for again once that is answered
             self.look_away(self.pieces.pop())
         self.pipe.clear()
@@ -291,7 +291,7 @@ class Conversation(RuleBasedStateMachine):
             return
         groups = Groups((MINE,), None) if request.job_id is None else Groups((job_group(request.job_id),))
         for snapshot in self.session.answered(request, groups):
-            assert isinstance(snapshot, Snapshot)
+            assert isinstance(snapshot, ReadSnapshot)
             self.reading.append((snapshot, self.read(snapshot.watch)))
 
     def read(self, watch: Watch) -> Any:
@@ -320,7 +320,7 @@ class Conversation(RuleBasedStateMachine):
         """The client reads what was written, and asks again for what could not be answered."""
         assert self.session is not None
         for _ in range(count):
-            text = self.session.next_frame()
+            text = self.session.mailbox.next_frame()
             if text is None:
                 return
             frame = json.loads(text)

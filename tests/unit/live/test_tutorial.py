@@ -27,7 +27,7 @@ def session(board: FakeSwitchboard) -> TutorialSession:
 
 def frames(session) -> list[dict]:
     found = []
-    while (text := session.next_frame()) is not None:
+    while (text := session.mailbox.next_frame()) is not None:
         found.append(json.loads(text))
     return found
 
@@ -75,20 +75,20 @@ def test_the_finish_is_said_once_with_the_four_fields(session, board, state, wor
     opened(session)
     session.answered(start(session), Done(public(1, name="October")))
     frames(session)
-    board.offer(session, job_event(1, 1, name="October"))
-    board.offer(session, job_event(1, 2, "running", name="October"))
-    board.offer(session, progress_event(1, 1, 3))
+    board.offer(session.coverage, job_event(1, 1, name="October"))
+    board.offer(session.coverage, job_event(1, 2, "running", name="October"))
+    board.offer(session.coverage, progress_event(1, 1, 3))
     assert frames(session) == []
     for _ in range(3):
-        board.offer(session, job_event(1, 3, state, name="October"))
+        board.offer(session.coverage, job_event(1, 3, state, name="October"))
     assert frames(session) == [said(word, 1)]
 
 
 def test_started_precedes_completed_however_fast_the_job(session, board):
     opened(session)
     request = start(session)
-    board.offer(session, job_event(1, 1, name="October"))
-    board.offer(session, job_event(1, 3, "succeeded", name="October"))
+    board.offer(session.coverage, job_event(1, 1, name="October"))
+    board.offer(session.coverage, job_event(1, 3, "succeeded", name="October"))
     assert frames(session) == []
     session.answered(request, Done(public(1, name="October")))
     assert frames(session) == [said("started", 1), said("completed", 1)]
@@ -98,16 +98,16 @@ def test_a_job_that_ran_inline_is_started_and_completed(session, board):
     opened(session)
     session.answered(start(session), Done(public(1, 3, "succeeded", name="October")))
     assert frames(session) == [said("started", 1), said("completed", 1)]
-    board.offer(session, job_event(1, 3, "succeeded", name="October"))
+    board.offer(session.coverage, job_event(1, 3, "succeeded", name="October"))
     assert frames(session) == []
 
 
 def test_an_earlier_job_may_finish_while_another_is_being_started(session, board):
     opened(session)
     session.answered(start(session, "a"), Done(public(1, name="a")))
-    board.offer(session, job_event(1, name="a"))
+    board.offer(session.coverage, job_event(1, name="a"))
     request = start(session, "b")
-    board.offer(session, job_event(1, 3, "succeeded", name="a"))
+    board.offer(session.coverage, job_event(1, 3, "succeeded", name="a"))
     session.answered(request, Done(public(2, name="b")))
     assert sorted(map(str, frames(session))) == sorted(
         map(str, [said("started", 1, "a"), said("started", 2, "b"), said("completed", 1, "a")])
@@ -123,18 +123,18 @@ def test_a_client_that_comes_back_gets_completed_again_and_never_started(session
     ]
     assert opened(session, jobs, just_finished={2}) == [said("completed", 2, "just")]
     for number, name in ((2, "just"), (1, "long ago")):
-        board.offer(session, job_event(number, 3, "succeeded", name=name))
+        board.offer(session.coverage, job_event(number, 3, "succeeded", name=name))
     assert frames(session) == []
-    board.offer(session, job_event(3, 3, "failed", name="runs"))
+    board.offer(session.coverage, job_event(3, 3, "failed", name="runs"))
     assert frames(session) == [said("failed", 3, "runs")]
 
 
 def test_a_job_that_is_retried_finishes_again(session, board):
     opened(session)
-    board.offer(session, job_event(1, 3, "failed", name="a"))
-    board.offer(session, job_event(1, 4, "queued", name="a"))
+    board.offer(session.coverage, job_event(1, 3, "failed", name="a"))
+    board.offer(session.coverage, job_event(1, 4, "queued", name="a"))
     assert frames(session) == [said("failed", 1, "a")]
-    board.offer(session, job_event(1, 6, "succeeded", name="a"))
+    board.offer(session.coverage, job_event(1, 6, "succeeded", name="a"))
     assert frames(session) == [said("completed", 1, "a")]
 
 
@@ -171,7 +171,7 @@ def test_a_binary_frame_is_an_error_too(session):
 def test_a_refusal_is_an_error_with_the_fields_in_words(session, board):
     opened(session)
     request = start(session)
-    board.offer(session, job_event(9, 3, "succeeded", name="other"))
+    board.offer(session.coverage, job_event(9, 3, "succeeded", name="other"))
     session.failed(request, InvalidError("No.", fields={"name": "Too long."}))
     assert frames(session) == [{"action": "error", "message": "No. name: Too long."}, said("completed", 9, "other")]
 
@@ -197,7 +197,7 @@ def test_an_unknown_task_is_an_error(session):
 def test_the_page_is_not_told_of_status_progress_logs_and_deletions(session, board):
     opened(session, [public(1, 2, "running")])
     session.status('{"action":"status"}')
-    board.offer(session, gone_event(1))
+    board.offer(session.coverage, gone_event(1))
     session.answered(Recheck(), Nothing())
     assert frames(session) == []
 
@@ -206,7 +206,7 @@ def test_what_was_announced_is_forgotten_with_the_job(session, board, monkeypatc
     monkeypatch.setattr(watches, "LIST_LIVE_MAX", 10)
     opened(session)
     for number in range(1, 200):
-        board.offer(session, job_event(number, 3, "succeeded"))
+        board.offer(session.coverage, job_event(number, 3, "succeeded"))
     assert len(session._announced) <= 10
     assert len(frames(session)) <= 200
 
@@ -216,7 +216,7 @@ def test_every_finish_is_said_in_a_long_list(session, board, monkeypatch):
     opened(session)
     words = []
     for number in range(1, 100):
-        board.offer(session, job_event(number, 3, "succeeded"))
+        board.offer(session.coverage, job_event(number, 3, "succeeded"))
         words += frames(session)
     assert [frame["job_id"] for frame in words] == list(range(1, 100))
 
@@ -225,23 +225,23 @@ def test_jobs_that_are_followed_no_more_are_said_to_be(session, board, monkeypat
     monkeypatch.setattr(watches, "LIST_LIVE_MAX", 3)
     opened(session)
     for number in (1, 2, 3):
-        board.offer(session, job_event(number))
+        board.offer(session.coverage, job_event(number))
     assert frames(session) == []
-    board.offer(session, job_event(4))
+    board.offer(session.coverage, job_event(4))
     (error,) = frames(session)
     assert error["action"] == "error"
     assert "Only the newest 1,000 jobs are followed" in error["message"]
-    board.offer(session, job_event(1, 3, "succeeded"))
+    board.offer(session.coverage, job_event(1, 3, "succeeded"))
     assert frames(session) == []
-    board.offer(session, job_event(2, 3, "succeeded"))
+    board.offer(session.coverage, job_event(2, 3, "succeeded"))
     frames(session)
-    board.offer(session, job_event(5))
+    board.offer(session.coverage, job_event(5))
     assert frames(session) == []  # what is let go of was said to be completed
 
 
 def test_a_completion_that_could_not_be_sent_in_time_is_not_lost_in_silence(session, board, monkeypatch):
     monkeypatch.setattr(watches, "LIST_LIVE_MAX", 1)
     opened(session)
-    board.offer(session, job_event(1, 3, "succeeded"))
-    board.offer(session, job_event(2))
+    board.offer(session.coverage, job_event(1, 3, "succeeded"))
+    board.offer(session.coverage, job_event(2))
     assert [frame["action"] for frame in frames(session)] == ["error"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from livejobs.broadcast import ALL_GROUP
+from livejobs.groups import ALL_GROUP
 from livejobs.live import watches
 from livejobs.live.watches import Watching
 from livejobs.protocol import ListScope, Watch

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from livejobs import checkup
+from livejobs.health import report
 from livejobs.server import cli, entry
 from livejobs.server.data import DataFolder
 from livejobs.server.environment import SETTINGS_MODULE
@@ -81,4 +81,4 @@ def test_a_hosts_modules_are_found_in_the_current_folder(tmp_path, monkeypatch, 
 
 
 def test_the_default_time_of_the_canary_is_one():
-    assert cli.CHECK_SECONDS == checkup.SECONDS
+    assert cli.CHECK_SECONDS == report.SECONDS

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from livejobs.definition import LiveJob
 from livejobs.server.loader import LoadError, load
 
 pytestmark = pytest.mark.usefixtures("imports")
@@ -302,7 +303,7 @@ BROKEN: list[tuple[str, str]] = [
 @pytest.mark.parametrize("tasks", ["tasks.py", "tasks"])
 def test_what_is_wrong_with_it_in_one_sentence(number, tasks, jobs, monkeypatch):
     source, expected = BROKEN[number]
-    monkeypatch.setattr(jobs, "starter", None)
+    monkeypatch.setattr(LiveJob, "starter", None)
     write("helpers.py", "data = {}\ndata['a']")
     write("bad.py", "def (")
     Path("tasks.py").write_bytes(source.encode("utf-8", "surrogatepass"))

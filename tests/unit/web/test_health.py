@@ -6,16 +6,16 @@ import pytest
 from django.db import connections
 from django.test import Client
 
-from livejobs import health
-from livejobs.health import Finding, Status
+from livejobs.health import parts
+from livejobs.health.parts import Finding, Status
 
 FINE = Finding(Status.OK, "Fine.")
 
 
 @pytest.fixture
-def parts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Finding]:
+def looked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Finding]:
     found = {"database": FINE, "migrations": FINE, "workers": Finding(Status.OK, "Two.", {"livejobs": 2})}
-    monkeypatch.setattr(health, "look", lambda: found)
+    monkeypatch.setattr(parts, "look", lambda: found)
     return found
 
 
@@ -36,7 +36,7 @@ def test_alive_without_a_database_or_a_session(guarded):
     assert Client().post("/jobs/livez").status_code == 405
 
 
-def test_ready(parts, guarded):
+def test_ready(looked, guarded):
     response = Client().get("/jobs/readyz")
 
     assert response.status_code == 200
@@ -52,16 +52,16 @@ def test_ready(parts, guarded):
     }
 
 
-def test_jobs_are_accepted_and_wait(parts):
-    parts["workers"] = Finding(Status.DEGRADED, "One is missing.", {"livejobs": 0})
+def test_jobs_are_accepted_and_wait(looked):
+    looked["workers"] = Finding(Status.DEGRADED, "One is missing.", {"livejobs": 0})
     response = Client().get("/jobs/readyz")
 
     assert (response.status_code, response.json()["status"]) == (200, "degraded")
 
 
 @pytest.mark.parametrize("part", ["database", "migrations"])
-def test_no_job_can_be_accepted(parts, part):
-    parts[part] = Finding(Status.DOWN, "Away.")
+def test_no_job_can_be_accepted(looked, part):
+    looked[part] = Finding(Status.DOWN, "Away.")
     response = Client().get("/jobs/readyz")
 
     assert (response.status_code, response.json()["status"]) == (503, "unavailable")

@@ -72,8 +72,9 @@ def test_a_row_and_its_snapshot(browser):
     assert f'<tr role="row" id="job-{job.pk}" class="lj-row lj-is-running">' in response.text
     assert f'<a href="/jobs/jobs/{job.pk}/" dir="auto" title="October">October</a>' in response.text
     assert '<progress max="1000" value="610" aria-label="Progress of October"></progress>' in response.text
-    assert "1 running" in texts_of(response.text)
+    assert '<span class="lj-count"></span>' in response.text  # how many is for the scripts to say
     snapshot = snapshot_of(response)
+    assert snapshot["running"] == 1
     assert [row["id"] for row in snapshot["jobs"]] == [job.pk]
     assert snapshot["urls"]["job"] == "/jobs/jobs/0/"
     assert snapshot["words"]["succeeded"] == "Completed"
@@ -167,7 +168,8 @@ def test_every_attempts_error_stays_in_the_timeline(browser):
     assert snapshot_of(response)["timeline"] == [first, second]
     shown = texts_of(response.text)
     assert "Retrying" in shown
-    assert re.search(r"Attempt 1 failed · next one at \d\d:\d\d:07 · host:7 ValueError bad row &lt;7&gt;", shown)
+    assert '<time datetime="2026-10-31T12:00:07.700Z"></time>' in response.text
+    assert "· Attempt 1 failed · next one at · host:7 ValueError bad row &lt;7&gt;" in shown
 
 
 def test_tracebacks_of_the_timeline_are_for_staff_and_where_set_for_the_owner(browser, settings):
@@ -177,7 +179,10 @@ def test_tracebacks_of_the_timeline_are_for_staff_and_where_set_for_the_owner(br
     settings.LIVEJOBS = {"TRACEBACK_FOR_OWNER": True}
     assert browser.get(f"{address}timeline/").json()["timeline"][0]["error"] == ERROR
     page = browser.get(address).text
-    assert '<details><summary>Traceback</summary><pre class="lj-pre" tabindex="0">Traceback &lt;b&gt;</pre>' in page
+    assert (
+        '<details><summary>Traceback</summary><pre class="lj-pre" dir="auto" tabindex="0">Traceback &lt;b&gt;</pre>'
+        in page
+    )
 
 
 def test_a_result_is_downloaded_as_json(browser):
@@ -210,4 +215,4 @@ def test_a_failed_job_may_be_retried_and_a_waiting_one_cancelled(browser):
     own(browser, state=State.FAILED, error={"reason": "lost", "type": "", "message": ""})
     text = texts_of(browser.get(INDEX).text)
     assert "Failed The worker stopped before this job finished Retry" in text
-    assert re.search(r"Queued Waiting for a worker · \d+ s Cancel", text)
+    assert "Queued Cancel" in text  # how long it waits is for the scripts to say

@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
+from livejobs.definition import Attempt, running
 from livejobs.worker.capture import LineCutter, captured
-from livejobs.worker.context import Attempt, running
 
 
 @pytest.fixture

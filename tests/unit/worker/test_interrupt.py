@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from django.db.backends.signals import connection_created
 
+from livejobs.definition import Attempt, running
 from livejobs.errors import JobStopped
 from livejobs.states import StopReason
 from livejobs.worker import interrupt
 from livejobs.worker.capture import captured
-from livejobs.worker.context import Attempt, running
 
 
 @pytest.fixture(autouse=True)
@@ -217,7 +217,7 @@ def test_other_finalizers_are_reported_as_ever(monkeypatch):
     assert seen == [unraisable]
 
 
-@pytest.mark.parametrize("module", ["livejobs.broadcast", "livejobs.publishing"])
+@pytest.mark.parametrize("module", ["livejobs.hints.broadcast", "livejobs.hints.publishing", "livejobs.per_process"])
 def test_it_waits_while_the_machinery_is_on_the_stack(module):
     attempt, inside = an_attempt(), []
 

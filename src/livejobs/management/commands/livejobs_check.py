@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from livejobs.checkup import SECONDS, checkup
+from livejobs.health.report import SECONDS, checkup
 
 
 class Command(BaseCommand):

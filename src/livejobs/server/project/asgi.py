@@ -19,7 +19,7 @@ from livejobs.server.project.sockets import OurHostOnly, lifespan, not_found
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS_MODULE)
 pages = get_asgi_application()
 
-from livejobs.live.consumers import JobConsumer  # noqa: E402 - Django must be set up first
+from livejobs.live.endpoint import SocketEndpoint  # noqa: E402 - Django must be set up first
 from livejobs.live.routing import websocket_urlpatterns  # noqa: E402
 
 # Straight from the package: no collectstatic. Asked about again at each use (a 304 is cheap here), so that an updated
@@ -36,7 +36,7 @@ sockets = URLRouter(
     [
         *websocket_urlpatterns,
         # Django's annotations know views only, not ASGI applications
-        path("dashboard/", JobConsumer.as_asgi()),  # type: ignore[arg-type]
+        path("dashboard/", SocketEndpoint.as_asgi()),  # type: ignore[arg-type]
         re_path(r"", not_found),  # type: ignore[arg-type]
     ]
 )

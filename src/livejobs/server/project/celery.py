@@ -12,7 +12,7 @@ from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import setup_logging, worker_ready
 
 from livejobs.server.environment import FOREIGN, SETTINGS_MODULE
-from livejobs.server.marks import mark_ready
+from livejobs.server.readiness import mark_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS_MODULE)
 for name in FOREIGN:

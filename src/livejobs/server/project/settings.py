@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from livejobs.server import database, valkey
+from livejobs.server import database_config, valkey
 from livejobs.server.data import secret_key
 from livejobs.server.environment import FOREIGN, Environment
 
@@ -64,7 +64,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_NAME = "livejobs_csrf"
 CSRF_COOKIE_SAMESITE = "Lax"
 
-DATABASES = {"default": database.configuration(environment.database_url, environment.data)}
+DATABASES = {"default": database_config.configuration(environment.database_url, environment.data)}
 
 # What a connection to Redis may cost when that hangs, in seconds.
 REDIS_OPTIONS: dict[str, Any] = {"socket_connect_timeout": 2, "health_check_interval": 10}

@@ -1,8 +1,8 @@
 // @ts-check
-// What a row says of a job; the twin of `describe.py`: both pass the same vectors.
-import { clock, estimate, exact, number, whole } from "./format.js";
+// What a row says of a job: more than `facts.py`.
+import { clock, estimate, exact, whole } from "./format.js";
 import { FINISHED } from "./protocol.js";
-import { say } from "./words.js";
+import { number, say } from "./words.js";
 
 /** @typedef {{kind: string, word: string, line: string, name: string, sub: string,
  *   bar: {value: number, max: number} | null, actions: string[]}} Row */
@@ -60,12 +60,12 @@ const took = ({ started_at, finished_at }) => (started_at && finished_at ? ms(fi
 
 /** @type {Record<string, (job: Job, now: number, status: Status | null) => string>} */
 const lines = {
-  scheduled: (job) => say("starts_at", { time: clock(job.run_at ?? job.created_at) }),
+  scheduled: (job) => say("starts_at", { time: clock(job.run_at ?? job.created_at, "short") }),
   queued(job, now, status) {
     const queue = status?.queues[job.queue];
     if (queue?.broker === "down") return say("broker_down");
     if (queue?.workers === 0) return say("no_worker");
-    // of one that was queued again the row does not say since when
+    // the row does not say since when it waits again
     return job.attempt ? say("waiting") : say("waiting_for", { time: whole(now - ms(job.created_at)) });
   },
   running(job, now) {
@@ -91,7 +91,7 @@ const lines = {
   },
   succeeded: (job) => say("took", { time: exact(took(job)) }),
   failed: failureOf,
-  // a job that waited is cancelled and finished in one write
+  // one that waited is cancelled and finished at once
   cancelled: (job) =>
     job.started_at && job.finished_at !== job.cancel_requested_at
       ? say("stopped_after", { time: exact(took(job)) })

@@ -1,5 +1,5 @@
 // @ts-check
-// The only module with side effects: it names the elements and connects the page.
+// The only module with side effects.
 import { LivejobsActions } from "./elements/livejobs-actions.js";
 import { LivejobsAnnouncer } from "./elements/livejobs-announcer.js";
 import { LivejobsBar } from "./elements/livejobs-bar.js";

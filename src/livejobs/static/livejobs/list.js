@@ -1,11 +1,11 @@
 // @ts-check
 import { LIST_DEFAULT, LIST_LIVE_MAX, LIST_MAX } from "./protocol.js";
 
-/** The list of a page: one range of ids without a gap, never more than `max` rows. A snapshot has LIST_MAX at most, so a
- * long list is several watches, each below the one before; where one ends early, what lies below is let go of. */
+/** A page's list: one range of ids without a gap, `max` rows at most. A snapshot has LIST_MAX: a long list is several
+ * watches, each below the one before; where one ends early, those below are let go. */
 export class JobList {
   /** From the top. @type {Piece[]} */ #pieces = [];
-  /** Takes the place of them all once it is answered. @type {Piece | undefined} */ #next;
+  /** Replaces them all once it is answered. @type {Piece | undefined} */ #next;
   /** After a reconnect: the lowest id to reach again. */
   #goal = Infinity;
   #watches = 0;
@@ -23,7 +23,7 @@ export class JobList {
     return !!this.#next || this.#pieces.some(({ from }) => from === undefined);
   }
 
-  /** The id that the list begins below, where one has paged; Infinity at the newest jobs. */
+  /** All ids are below it; Infinity: it has the newest jobs. */
   get top() {
     return this.#pieces[0]?.before ?? Infinity;
   }
@@ -32,12 +32,12 @@ export class JobList {
     if (!this.#pieces.length) this.#add(Infinity, LIST_DEFAULT, 0);
   }
 
-  /** Load the jobs below; where the list is full, they take its place. */
+  /** Load the jobs below, in place of the others where the list is full. */
   older() {
     const from = this.#pieces.at(-1)?.from;
     if (!this.more || this.busy || !from) return;
     const size = this.#ids().length;
-    // as long as all above: a connection may have only so many watches
+    // as long as all above: the watches of a connection are limited
     if (size < this.max) this.#add(from, Math.max(size, LIST_DEFAULT), size);
     else this.#next = this.#ask(from, LIST_MAX);
   }
@@ -46,7 +46,7 @@ export class JobList {
     if (this.top < Infinity) this.#next = this.#ask(Infinity, LIST_DEFAULT);
   }
 
-  /** A new connection: ask for as much as is shown, from the top, instead of the pieces there were. */
+  /** A new connection: ask from the top for as much as is shown. */
   connected() {
     if (!this.#pieces.length) return;
     const { top } = this;
@@ -58,7 +58,7 @@ export class JobList {
     this.#drop(old);
   }
 
-  /** Hear a message before the store: what is asked for now stays covered. @param {any} message */
+  /** Hear it before the store: what is asked for now stays covered. @param {any} message */
   heard({ action, watch, from_id, jobs, more }) {
     const piece = [this.#next, ...this.#pieces].find((each) => each?.id === watch);
     if (!piece) return;
@@ -74,7 +74,7 @@ export class JobList {
     this.#goOn(from_id, jobs);
   }
 
-  /** Let go of the oldest where there are too many; a single piece is narrowed by the server. */
+  /** Let go of the oldest; the server narrows a single piece. */
   trim() {
     if (this.store.size <= this.max) return;
     const ids = this.#ids();
@@ -84,7 +84,7 @@ export class JobList {
     else if (this.#pieces.length > 1) this.#cutBelow(/** @type {Piece} */ (this.#pieces.at(-2)));
   }
 
-  /** After a reconnect: the next piece, until all that was shown is covered or the list is full.
+  /** After a reconnect: the next piece, until all that was shown is covered.
    * @param {number} from @param {Job[]} jobs */
   #goOn(from, jobs) {
     const ids = this.#ids();
@@ -129,6 +129,9 @@ export class JobList {
   /** The store may have single jobs besides. */
   #ids() {
     const bottom = Math.min(this.#goal, this.#pieces.findLast(({ from }) => from !== undefined)?.from ?? 0);
-    return this.store.jobs().map(({ id }) => id).filter((id) => bottom <= id && id < this.top);
+    return this.store
+      .jobs()
+      .map(({ id }) => id)
+      .filter((id) => bottom <= id && id < this.top);
   }
 }

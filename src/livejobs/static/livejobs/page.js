@@ -1,17 +1,17 @@
 // @ts-check
-import { nameOf, failureOf } from "./describe.js";
+import { failureOf, nameOf } from "./describe.js";
 import { JobList } from "./list.js";
 import { FINISHED } from "./protocol.js";
 import { JobSocket } from "./socket.js";
 import { JobStore } from "./store.js";
 import { say, useWords } from "./words.js";
 
-const SILENT_MS = 15_000; // not heard for so long, a connection is not called live
+const SILENT_MS = 15_000; // not heard for so long, it is not called live
 
 /** What the elements of one page share: snapshot, connection, store, list, clock.
  *
- * Events: "hello", "status", "state" (`health` changed), "list" (its range or count changed), "tick" (each second), "own"
- * (detail: id of a job started here), "say" (a text to be spoken), "refused" (id of a watch). */
+ * Events: "hello", "status", "state" (of `health`), "list" (its range or count), "tick" (each second), "own" (id of a job
+ * started here), "say" (a text), "refused" (id of a watch). */
 export class Page extends EventTarget {
   /** @type {Page | undefined} */ static #shared;
 
@@ -21,17 +21,16 @@ export class Page extends EventTarget {
 
   /** @type {Status | null} */ status = null;
   server;
-  /** Since when what is shown may be old, in milliseconds of this clock, or 0. */
+  /** Since when what is shown may be old, by this clock, or 0. */
   lostAt;
-  /** How many of this person's jobs run, by the database: shown or not. */
+  /** How many of one's jobs run, shown or not. */
   running;
   #offset = 0;
-  #started = false;
   #wasLive = false;
   #wasLost = false;
   /** @type {Health} */ #health = "connecting";
 
-  /** @param {Snapshot} snapshot @param {string} url @param {SocketSeams} [seams] for tests: a connection of its own */
+  /** @param {Snapshot} snapshot @param {string} url @param {SocketSeams} [seams] for tests */
   constructor(snapshot, url, seams) {
     super();
     useWords(snapshot.words);
@@ -53,9 +52,8 @@ export class Page extends EventTarget {
     socket.addEventListener("state", () => this.#state());
   }
 
-  /** Connect and let time run, once the elements have rendered the snapshot. */
+  /** Once the elements have rendered the snapshot. */
   begin() {
-    if (this.#started) return;
     setInterval(() => this.#tick(), 1000);
     const wake = () => document.visibilityState === "visible" && this.socket.wake();
     for (const type of ["pageshow", "online"]) addEventListener(type, wake);
@@ -63,16 +61,16 @@ export class Page extends EventTarget {
     this.socket.connect();
   }
 
-  /** The server's time in milliseconds; in the first second that of the snapshot, so that elements render the same. */
+  /** The server's time in milliseconds. */
   get now() {
-    return this.#started ? Date.now() + this.#offset : this.snapshot.now;
+    return Date.now() + this.#offset;
   }
 
   get connected() {
     return this.socket.state === "live";
   }
 
-  /** Only "live" promises that what is shown is so now. @returns {Health} */
+  /** "live": what is shown is so now. @returns {Health} */
   get health() {
     if (!this.connected) return this.#wasLive ? "reconnecting" : "connecting";
     if (Date.now() - this.socket.heardAt > SILENT_MS) return "silent";
@@ -145,14 +143,14 @@ export class Page extends EventTarget {
     this.#check();
   }
 
-  /** A finish is spoken once, whatever brings it. @param {Job} job @param {Job | undefined} old */
+  /** A finish is spoken once. @param {Job} job @param {Job | undefined} old */
   #heard(job, old) {
     this.#atLeast(job);
     if (!old || job.version <= old.version || FINISHED.includes(old.state) || !FINISHED.includes(job.state)) return;
     this.say(say(`said_${job.state}`, { name: nameOf(job), error: failureOf(job) }));
   }
 
-  /** A cached page has an old `now`: what the server says was later corrects it. @param {Job} job */
+  /** A cached page has an old `now`. @param {Job} job */
   #atLeast(job) {
     for (const at of [job.created_at, job.started_at, job.cancel_requested_at, job.finished_at]) {
       if (at) this.#offset = Math.max(this.#offset, Date.parse(at) - Date.now());
@@ -178,7 +176,6 @@ export class Page extends EventTarget {
   }
 
   #tick() {
-    this.#started = true;
     this.#check();
     this.#emit("tick", this.now);
   }
@@ -192,7 +189,7 @@ export class Page extends EventTarget {
 /** @param {Event} event @returns {any} */
 export const detail = (event) => /** @type {CustomEvent} */ (event).detail;
 
-/** A hidden page has no frames, but its title still tells. @param {() => void} flush */
+/** A hidden page has no frames, but a title. @param {() => void} flush */
 function nextFrame(flush) {
   if (document.visibilityState === "visible") requestAnimationFrame(flush);
   else setTimeout(flush, 250);

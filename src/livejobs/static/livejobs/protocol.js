@@ -1,15 +1,11 @@
 // @ts-check
-// The words of the wire. `protocol.py` holds the same; a test compares both.
+// The same as in `protocol.py` and `states.py`: a test compares them.
 
-export const VERSION = 1;
 export const SUBPROTOCOL = "livejobs.v1";
 export const LIST_DEFAULT = 50;
 export const LIST_MAX = 200;
 export const LIST_LIVE_MAX = 1000;
-export const TRUNCATE_OVER = 1024;
-export const KEY_MAX = 100;
 
-export const COMMANDS = Object.freeze(["cancel", "ping", "retry", "start", "unwatch", "watch"]);
 export const FINISHED = Object.freeze(["cancelled", "failed", "succeeded"]);
 
 export const ErrorCode = Object.freeze({
@@ -31,3 +27,23 @@ export const CloseCode = Object.freeze({
   SESSION_CHANGED: 4401,
   TOO_SLOW: 4408,
 });
+
+export const EdgeName = Object.freeze({
+  ACCEPT: "accept",
+  DUE: "due",
+  CLAIM: "claim",
+  SUCCEED: "succeed",
+  FAIL: "fail",
+  BACK_OFF: "back_off",
+  EXPIRE: "expire",
+  STOPPING: "stopping",
+  STOP: "stop",
+  RELEASE: "release",
+  RESCUE: "rescue",
+  LOSE: "lose",
+  CANCEL: "cancel",
+  RETRY: "retry",
+});
+
+/** Their actor is a user, not a worker. @type {readonly string[]} */
+export const BY_PEOPLE = Object.freeze([EdgeName.ACCEPT, EdgeName.CANCEL, EdgeName.RETRY]);

@@ -1,15 +1,14 @@
 // @ts-check
 import { CloseCode, ErrorCode, SUBPROTOCOL } from "./protocol.js";
 
-const ANSWER_MS = 10_000; // without an answer or a hello for so long the connection is dead
+const ANSWER_MS = 10_000; // without an answer or hello the connection is dead
 const PROBE_MS = 3_000;
 const PING_MS = 5_000; // of silence
-const AGAIN_MS = 1_000; // before a watch that could not be answered is sent again
-const DELAY_MAX = 30; // seconds; hello may say otherwise
+const AGAIN_MS = 1_000; // before an unanswered watch is sent again
+const DELAY_MAX = 30; // seconds, unless hello says
 const LONE = /\p{Surrogate}/gu;
 
-/** Why a command was not done: a code of the protocol, "disconnected" (nothing was sent) or "dropped" (sent, and the
- * connection was lost before an answer came). */
+/** Why a command was not done: an ErrorCode, "disconnected" (nothing was sent), or "dropped" (sent and not answered). */
 export class CommandError extends Error {
   /** @param {string} code @param {string} [message] @param {Record<string, string>} [fields] by parameter */
   constructor(code, message = "", fields = {}) {
@@ -21,8 +20,8 @@ export class CommandError extends Error {
 
 /** One connection that comes back by itself.
  *
- * Events: "state" `{state, retryAt}`, "hello" and "message" (what the server said), "asked" (a `watch` or `unwatch` that
- * is sent, or will be). States: "idle", "connecting", "live" (after hello), "waiting" (until `retryAt`), "closed". */
+ * Events: "state" `{state, retryAt}`, "hello", "message" (of the server), "asked" (a `watch` or `unwatch`, sent or not
+ * yet). It is "live" after hello, "waiting" until `retryAt`. */
 export class JobSocket extends EventTarget {
   /** @type {Map<string, JobSocket>} */
   static #shared = new Map();
@@ -36,7 +35,7 @@ export class JobSocket extends EventTarget {
 
   /** @type {"idle" | "connecting" | "live" | "waiting" | "closed"} */
   state = "idle";
-  /** When the next try is made, and when the server was heard last, in milliseconds since 1970. */
+  /** When the next try is, in milliseconds since 1970. */
   retryAt = 0;
   heardAt = 0;
   /** By watch id. @type {Map<string, WatchWhat>} */
@@ -68,7 +67,7 @@ export class JobSocket extends EventTarget {
     this.#drop("closed");
   }
 
-  /** Try now, or find out whether the connection lives: the page woke up, or the network is back. */
+  /** The page woke up, or the network is back. */
   wake() {
     if (this.state === "waiting") this.#open();
     else if (this.state === "live") this.#ping(PROBE_MS);
@@ -76,7 +75,7 @@ export class JobSocket extends EventTarget {
 
   /** Sent again, with the same key, if the connection is lost. @param {StartWhat} what @returns {Promise<Job>} */
   start({ task, name = "", params = {}, key = newKey() }) {
-    // half a surrogate pair is no text: the server could not read the frame
+    // half a surrogate pair is no text to the server
     return this.#command({ action: "start", task, name: name.replace(LONE, "\ufffd"), params, key }, true);
   }
 
@@ -90,7 +89,7 @@ export class JobSocket extends EventTarget {
     return this.#command({ action: "retry", job_id: id });
   }
 
-  /** Now and after each reconnect. A refusal is a "message" with `watch`. @param {string} id @param {WatchWhat} what */
+  /** Now and after each reconnect. @param {string} id @param {WatchWhat} what */
   watch(id, what) {
     this.watches.set(id, what);
     if (this.state === "live") this.#watch(id, what);
@@ -179,7 +178,7 @@ export class JobSocket extends EventTarget {
     if (message.action === "batch") return message.messages.forEach((/** @type {any} */ each) => this.#receive(each));
     this.#emit("message", message);
     if (message.action === "hello") this.#hello(message);
-    // what could not be read is refused without its ref: most likely the oldest
+    // what could not be read is refused without a ref: most likely the oldest
     const ref = message.code === ErrorCode.BAD_FRAME ? (message.ref ?? [...this.#pending.keys()][0]) : message.ref;
     const pending = this.#pending.get(ref);
     if (!pending) return;
@@ -207,7 +206,7 @@ export class JobSocket extends EventTarget {
   #dropped(code) {
     const now = this.seams.now();
     const tries = this.#tries++;
-    // after a change of session the same key would make a second job; a frame that is too large stays so
+    // in another session the key would make a second job
     const final = code === CloseCode.SESSION_CHANGED || code === CloseCode.TOO_LARGE;
     const reason = code === CloseCode.TOO_LARGE ? ErrorCode.TOO_LARGE : "dropped";
     const atOnce = code === CloseCode.SESSION_CHANGED && now - this.#changedAt > ANSWER_MS;
@@ -248,7 +247,7 @@ export class JobSocket extends EventTarget {
   }
 }
 
-/** A key that makes two copies of one click one job. (`crypto.randomUUID` is missing on plain http.) */
+/** Plain http has no `randomUUID`. */
 export function newKey() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }

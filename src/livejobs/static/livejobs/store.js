@@ -3,10 +3,10 @@ import { ErrorCode, FINISHED } from "./protocol.js";
 
 const NO_PROGRESS = Object.freeze({ attempt: -1, tick: 0, current: null, total: null, message: "" });
 
-const GONE_MAX = 1000; // ids remembered as gone, so that a late event brings no row back
+const GONE_MAX = 1000; // ids remembered, so that a late event brings no row back
 
-/** The jobs of a page: any order, any duplicate, any loss followed by a snapshot ends in the same view, and no job is in
- * it that no watch covers. Event "change" with detail `{ids: Set<number>}`, at most once per `schedule`. */
+/** The jobs of a page: any order, any duplicate, any loss with a snapshot after it ends in the same view, of jobs that a
+ * watch covers. Event "change" `{ids: Set<number>}`, once per `schedule`. */
 export class JobStore extends EventTarget {
   /** @type {Map<number, Entry>} */ #jobs = new Map();
   /** @type {Map<string | number, Watch>} */ #watches = new Map();
@@ -20,7 +20,7 @@ export class JobStore extends EventTarget {
     this.schedule = schedule;
   }
 
-  /** Whether every watch was answered on this connection: then all that is shown is live. */
+  /** Every watch, on this connection: then all that is shown is live. */
   get answered() {
     return [...this.#watches.values()].every((watch) => watch.answered);
   }
@@ -53,13 +53,13 @@ export class JobStore extends EventTarget {
     return this.#gone.has(id);
   }
 
-  /** Whether a message is of a watch as it is now: it carries the command's ref. @param {{watch: any, ref?: unknown}} message */
+  /** Whether it is of a watch as it was asked for last. @param {{watch: any, ref?: unknown}} message */
   current({ watch, ref }) {
     const known = this.#watches.get(watch);
     return !!known && known.ref === ref;
   }
 
-  /** Until this watch is answered, cover nothing below an id with it. @param {string} id @param {number} from */
+  /** Let a watch cover nothing below an id, until it is answered. @param {string} id @param {number} from */
   expect(id, from) {
     const watch = this.#watches.get(id);
     if (!watch || watch.answered) return;
@@ -67,7 +67,7 @@ export class JobStore extends EventTarget {
     this.#letGo();
   }
 
-  /** Take in a message of the server, or a `watch` or `unwatch` that it is sent. @param {any} message */
+  /** Take in what the server says, and each `watch` and `unwatch`. @param {any} message */
   apply(message) {
     const { action, job, job_id } = message;
     if (action === "batch") message.messages.forEach((/** @type {any} */ each) => this.apply(each));
@@ -83,7 +83,7 @@ export class JobStore extends EventTarget {
     else if (job) this.#fields(job);
   }
 
-  /** All has to be answered again, and stays until then. */
+  /** What is shown stays until it is answered again. */
   #anew() {
     for (const watch of this.#watches.values()) Object.assign(watch, { answered: false, from: 0 });
   }
@@ -94,7 +94,7 @@ export class JobStore extends EventTarget {
     this.#letGo();
   }
 
-  /** One of an earlier command tells of jobs, too: the server will not do so again. @param {any} message */
+  /** One for an earlier command tells of jobs, too, and only once. @param {any} message */
   #snapshot({ watch, ref, job, log, jobs, from_id, before }) {
     const known = this.current({ watch, ref }) && this.#watches.get(watch);
     if (known) known.answered = true;
@@ -111,7 +111,7 @@ export class JobStore extends EventTarget {
     this.#letGo();
   }
 
-  /** A watch that was refused shows nothing; one that could not be answered now is asked again. @param {any} message */
+  /** What is unavailable is asked for again. @param {any} message */
   #refused({ ref, code }) {
     if (ref === undefined || code === ErrorCode.UNAVAILABLE) return;
     for (const [id, watch] of this.#watches) if (watch.ref === ref) this.#watches.delete(id);
@@ -126,12 +126,12 @@ export class JobStore extends EventTarget {
     return false;
   }
 
-  /** What no watch covers would stay as it is. */
+  /** What no watch covers would never change. */
   #letGo() {
     for (const id of this.#jobs.keys()) if (!this.#covers(id)) this.#remove(id);
   }
 
-  /** What was told before a list was asked for, and it lacks, is no more. @param {Watch} list */
+  /** What it lacks and was told before it was asked for is no more. @param {Watch} list */
   #forget({ from, before, epoch }) {
     const single = [...this.#watches.values()].map(({ job, answered }) => answered && job);
     for (const [id, entry] of this.#jobs) {
@@ -216,7 +216,7 @@ export class JobStore extends EventTarget {
   }
 }
 
-/** A running job shows its latest progress, a finished one that of its row. @param {Entry} entry */
+/** Its progress is that of its row once it is over. @param {Entry} entry */
 function shown({ fields, progress }) {
   const job = /** @type {Job} */ (fields);
   if (FINISHED.includes(job.state)) return job.progress;

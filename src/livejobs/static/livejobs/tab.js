@@ -2,12 +2,14 @@
 import { nameOf } from "./describe.js";
 import { detail } from "./page.js";
 import { FINISHED } from "./protocol.js";
-import { say } from "./words.js";
+import { number, say } from "./words.js";
 
 /** @type {Record<string, string>} */
 const MARKS = { succeeded: "✓", failed: "✕", cancelled: "⊘" };
+/** @type {Record<string, string>} */
+const ICONS = { running: "running", succeeded: "done", failed: "failed" };
 
-/** The tab's title and icon tell how it goes; our own pages name their icons. @param {import("./page.js").Page} page */
+/** The tab tells how it goes. @param {import("./page.js").Page} page */
 export function followTab(page) {
   const link = /** @type {HTMLLinkElement | null} */ (document.querySelector("link[data-livejobs]"));
   if (!link) return;
@@ -18,14 +20,13 @@ export function followTab(page) {
   const show = () => {
     const job = only ? page.store.job(Number(only)) : undefined;
     const running = only ? job?.state === "running" : page.running > 0;
-    const last = news ?? (only && job && FINISHED.includes(job.state) ? job : undefined);
     const name = job ? nameOf(job) : say("brand");
     const { current, total } = job?.progress ?? {};
     if (news) document.title = `${MARKS[news.state]} ${nameOf(news)}`;
-    else if (running && job && current && total) document.title = `${Math.floor((100 * current) / total)} % · ${name}`;
+    else if (running && job && current && total) document.title = `${number(Math.floor((100 * current) / total))} % · ${name}`;
     else document.title = job ? `${name} · ${say("brand")}` : name;
-    const icon = running ? "running" : last?.state === "succeeded" ? "done" : last?.state === "failed" ? "failed" : "idle";
-    const href = `${link.dataset.livejobs}${icon}.svg`;
+    const state = running ? "running" : (news ?? job)?.state;
+    const href = `${link.dataset.livejobs}${ICONS[state ?? ""] ?? "idle"}.svg`;
     if (link.getAttribute("href") !== href) link.setAttribute("href", href);
   };
   const look = () => {

@@ -1,15 +1,25 @@
 // @ts-check
-// The page's texts come from the server, in the reader's language: `words.py`.
+// The texts of `words.py`, and numbers as their language writes them.
 
 /** @type {Record<string, string>} */
 let table = {};
+/** Of the document; undefined: of the browser. @type {string | undefined} */
+export let language;
 
-/** @param {Record<string, string>} words */
-export function useWords(words) {
+/** @param {Record<string, string>} words @param {string} [lang] for tests */
+export function useWords(words, lang = document.documentElement?.lang) {
   table = words;
+  language = lang || undefined;
 }
 
-/** @param {string} key @param {Record<string, unknown>} [values] */
+/** Give an id as text: it is no number. @param {string} key @param {Record<string, unknown>} [values] */
 export function say(key, values = {}) {
-  return (table[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+  return (table[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => {
+    const value = values[name];
+    return typeof value === "number" ? number(value) : String(value);
+  });
 }
+
+/** Cut to a tenth, not rounded. @param {number} value @param {number} [least] digits of its fraction */
+export const number = (value, least = Number.isInteger(value) ? 0 : 1) =>
+  (Math.trunc(value * 10) / 10 || 0).toLocaleString(language, { minimumFractionDigits: least });

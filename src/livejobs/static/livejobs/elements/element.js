@@ -1,9 +1,10 @@
 // @ts-check
 import { Page } from "../page.js";
+import { render } from "../vendor/lit-html.js";
 
-/** What our elements share: light DOM, their page, listeners that end with them. */
+/** An element in the light DOM, whose listeners end with it. */
 export class LivejobsElement extends HTMLElement {
-  /** @type {AbortController} */ #connected = new AbortController();
+  #connected = new AbortController();
   /** @type {Page | undefined} */ #page;
 
   /** The shared page; a test may give another. */
@@ -28,9 +29,14 @@ export class LivejobsElement extends HTMLElement {
   start() {}
 
   /** Listen until the element leaves the page.
-   * @param {EventTarget} target @param {string} types separated by spaces @param {(event: any) => void} listener */
+   * @param {EventTarget} target @param {string} types @param {(event: any) => void} listener */
   hear(target, types, listener) {
     for (const type of types.split(" ")) target.addEventListener(type, listener, { signal: this.#connected.signal });
+  }
+
+  /** @param {unknown} content */
+  draw(content) {
+    render(content, this);
   }
 
   /** @param {string} type @param {unknown} detail */

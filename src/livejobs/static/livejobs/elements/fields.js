@@ -2,8 +2,7 @@
 import { html, nothing, render } from "../vendor/lit-html.js";
 import { say } from "../words.js";
 
-/** The fields of one task, from the JSON Schema of its params. What a person typed stays in the DOM: a text of 200 KB
- * costs nothing at each key, and survives another choice. */
+/** The fields of one task, from its JSON Schema. What one typed stays in the DOM: 200 KB cost nothing at each key. */
 export class Fields {
   element = document.createElement("div");
 
@@ -14,7 +13,8 @@ export class Fields {
     this.properties = Object.entries(task.schema.properties ?? {});
     this.required = new Set(task.schema.required ?? []);
     this.element.className = "lj-fields";
-    render(this.properties.map(([name, property]) => this.#field(name, property)), this.element);
+    const fields = this.properties.map(([name, property]) => this.#field(name, property));
+    render(fields, this.element);
   }
 
   read() {
@@ -24,14 +24,14 @@ export class Fields {
       const control = this.control(name);
       if (!control) continue;
       if (control.validity.badInput) problems[name] = say("number");
-      const value = valueOf(control, property);
+      const value = read(control, property);
       if (value !== undefined) params[name] = value;
       if (/\p{Surrogate}/u.test(control.value)) problems[name] = say("not_text");
     }
     return { params, problems };
   }
 
-  /** The longest text: the one to shorten. */
+  /** The text to shorten. */
   get longest() {
     const length = (/** @type {string} */ name) => this.control(name)?.value.length ?? 0;
     return this.properties.map(([name]) => name).reduce((a, b) => (length(b) > length(a) ? b : a), "");
@@ -57,8 +57,8 @@ export class Fields {
   #field(name, property) {
     const id = `${this.prefix}-${name}`;
     const required = this.required.has(name);
-    const label = html`<span class="lj-label">${property.title}${required
-      ? html`<span class="lj-star" aria-hidden="true"> *</span>` : nothing}</span>`;
+    const star = required ? html`<span class="lj-star" aria-hidden="true"> *</span>` : nothing;
+    const label = html`<span class="lj-label">${property.title}${star}</span>`;
     const described = property.description ? `${id}-hint ${id}-error` : `${id}-error`;
     const control = controlOf(id, property, required, described);
     return html`<div class="lj-field">
@@ -90,7 +90,7 @@ const nullable = ({ type }) => Array.isArray(type) && type.includes("null");
 /** @param {Property} property */
 const isCheck = (property) => typeOf(property) === "boolean" && !nullable(property) && !property.enum;
 
-/** The choices of a select: an enum's, or those of a boolean that may be null.
+/** Of a select: an enum's, or those of a boolean that may be null.
  * @param {Property} property @returns {any[] | undefined} */
 function choicesOf(property) {
   return property.enum ?? (typeOf(property) === "boolean" && nullable(property) ? [true, false, null] : undefined);
@@ -102,8 +102,9 @@ function controlOf(id, property, required, described) {
   const choices = choicesOf(property);
   if (choices) {
     const chosen = "default" in property ? property.default : choices[0]; // the default may be null
-    return html`<select id=${id} aria-describedby=${described}>${choices.map((choice, at) =>
-      html`<option value=${at} ?selected=${choice === chosen}>${choiceText(choice)}</option>`)}</select>`;
+    const option = (/** @type {unknown} */ choice, /** @type {number} */ at) =>
+      html`<option value=${at} ?selected=${choice === chosen}>${choiceText(choice)}</option>`;
+    return html`<select id=${id} aria-describedby=${described}>${choices.map(option)}</select>`;
   }
   if (isCheck(property)) return html`<input type="checkbox" id=${id} aria-describedby=${described} ?checked=${value === true}>`;
   if (property.format === "textarea") {
@@ -119,9 +120,9 @@ function controlOf(id, property, required, described) {
     max=${property.maximum ?? nothing}>`;
 }
 
-/** As dir="auto", which costs 0.2 s at each key in a long line. @param {{target: any}} event */
+/** dir="auto" takes 0.2 s at each key in a long line. @param {{target: any}} event */
 function turn({ target }) {
-  target.dir = /^[^A-Za-z\u00c0-\u058f]*[\u0590-\u08ff]/.test(target.value.slice(0, 200)) ? "rtl" : "ltr";
+  target.dir = /^\P{L}*[\u0590-\u08ff]/u.test(target.value.slice(0, 200)) ? "rtl" : "ltr";
 }
 
 /** @param {unknown} choice */
@@ -130,8 +131,8 @@ function choiceText(choice) {
   return typeof choice === "boolean" ? say(choice ? "yes" : "no") : String(choice);
 }
 
-/** What a control holds, as JSON; undefined leaves the param out. @param {any} control @param {Property} property */
-function valueOf(control, property) {
+/** As JSON; undefined leaves the param out. @param {any} control @param {Property} property */
+function read(control, property) {
   const choices = choicesOf(property);
   if (choices) return choices[control.value];
   if (isCheck(property)) return control.checked;
@@ -142,7 +143,7 @@ function valueOf(control, property) {
   return value === "" && property.format === "date" ? undefined : value;
 }
 
-/** As text where JavaScript would change its digits: the server reads both. @param {string} text */
+/** As text where a number would change; the server reads both. @param {string} text */
 function exactNumber(text) {
   const value = Number(text);
   return Number.isInteger(value) && !Number.isSafeInteger(value) ? text : value;

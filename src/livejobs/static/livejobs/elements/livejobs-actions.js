@@ -1,9 +1,9 @@
 // @ts-check
 import { actionsOf, nameOf } from "../describe.js";
-import { detail } from "../page.js";
-import { html, nothing, render } from "../vendor/lit-html.js";
+import { html, nothing } from "../vendor/lit-html.js";
 import { say } from "../words.js";
 import { LivejobsElement } from "./element.js";
+import { button } from "./parts.js";
 
 const NOTE_MS = 5000;
 const FRESH_MS = 1000;
@@ -14,7 +14,7 @@ export class LivejobsActions extends LivejobsElement {
   #busy = false;
   #note = "";
   /** @type {string | undefined} */ #shown;
-  /** Until when a button that came up under the pointer does nothing. */
+  /** Until then a button that came up under the pointer is dead. */
   #freshUntil = 0;
   /** @type {any} */ #timer;
 
@@ -24,7 +24,7 @@ export class LivejobsActions extends LivejobsElement {
 
   start() {
     this.replaceChildren();
-    this.hear(this.page.store, "change", (event) => this.job && detail(event).ids.has(this.job.id) && this.render());
+    this.hear(this.page.store, "change", ({ detail }) => this.job && detail.ids.has(this.job.id) && this.render());
     this.hear(this.page, "hello", () => this.render());
     this.hear(this, "keydown", (event) => event.key === "Escape" && this.#asking && this.#keep());
     this.render();
@@ -53,27 +53,28 @@ export class LivejobsActions extends LivejobsElement {
     }
     this.#shown = action;
     const had = this.contains(document.activeElement);
-    render(this.#asking ? this.#question(job) : this.#button(job, action), this);
-    // a focused button that went away leaves the focus to the row's link
+    this.draw(this.#asking ? this.#question(job) : this.#button(job, action));
+    // a focused button that goes leaves the focus to the row's link
     if (had && !this.contains(document.activeElement)) this.closest("tr, header")?.querySelector("a")?.focus();
   }
 
   /** @param {Job} job @param {string | undefined} action */
   #button(job, action) {
     const label = action && say(`${action}_job`, { name: `${nameOf(job)} (${job.id})` });
-    return html`${action
-      ? html`<button type="button" class="lj-button" aria-label=${label} aria-disabled=${this.#idle ? nothing : "true"}
-          @click=${() => this.act(action)}>${say(action)}</button>`
-      : nothing}${this.#note ? html`<span class="lj-over lj-note">${this.#note}</span>` : nothing}`;
+    const act = () => this.act(action ?? "");
+    return [
+      action &&
+        html`<button type="button" class="lj-button" aria-label=${label} aria-disabled=${this.#idle ? nothing : "true"}
+          @click=${act}>${say(action)}</button>`,
+      this.#note && html`<span class="lj-over lj-note">${this.#note}</span>`,
+    ];
   }
 
   /** @param {Job} job */
   #question(job) {
-    return html`<span class="lj-over" role="group" aria-label=${say("stop_job", { id: job.id })}>
-      <span>${say("stop_job", { id: job.id })}</span>
-      <button type="button" class="lj-button lj-danger" @click=${() => this.#cancel(job)}>${say("stop_it")}</button>
-      <button type="button" class="lj-button" @click=${() => this.#keep()}>${say("keep")}</button>
-    </span>`;
+    const question = say("stop_job", { id: `${job.id}` });
+    const buttons = [button(say("stop_it"), () => this.#cancel(job), "lj-danger"), button(say("keep"), () => this.#keep())];
+    return html`<span class="lj-over" role="group" aria-label=${question}><span>${question}</span>${buttons}</span>`;
   }
 
   #ask() {

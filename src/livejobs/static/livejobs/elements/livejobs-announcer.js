@@ -1,24 +1,23 @@
 // @ts-check
-import { detail } from "../page.js";
 import { say } from "../words.js";
 import { LivejobsElement } from "./element.js";
 
 const PAUSE_MS = 1000;
 const AT_ONCE = 3;
 
-/** Speaks, politely: what is to be said within a second together. Progress is never announced. */
+/** Speaks, politely: what comes within a second together. */
 export class LivejobsAnnouncer extends LivejobsElement {
   /** @type {string[]} */ #texts = [];
   /** @type {any} */ #timer;
 
   start() {
-    this.hear(this.page, "say", (event) => this.#hear(detail(event)));
+    this.hear(this.page, "say", ({ detail }) => this.#hear(detail));
   }
 
   /** @param {string} text */
   #hear(text) {
     this.#texts.push(text);
-    this.#timer ??= setTimeout(() => this.#speak(), 150); // so that an empty region exists before its text does
+    this.#timer ??= setTimeout(() => this.#speak(), 150); // after the region itself
   }
 
   #speak() {

@@ -1,14 +1,14 @@
 // @ts-check
-import { html, nothing, render } from "../vendor/lit-html.js";
+import { html, nothing } from "../vendor/lit-html.js";
 import { say } from "../words.js";
 import { LivejobsElement } from "./element.js";
 import { Fields, showError } from "./fields.js";
 
-const AGAIN_MS = 700; // two submits within that time, with nothing changed, are a double click
+const AGAIN_MS = 700; // of a double click
 
-/** The runner: choose a task, fill its form, run it. The attribute `task` preselects one.
+/** The runner. The attribute `task` preselects one.
  *
- * Events: "livejobs-submit" (detail: what will be started; prevent it to start nothing), "livejobs-started" (the job),
+ * Events: "livejobs-submit" (what will be started; prevent it to start nothing), "livejobs-started" (the job),
  * "livejobs-refused" (the CommandError). */
 export class LivejobsForm extends LivejobsElement {
   /** By task. @type {Map<string, Fields>} */ #fields = new Map();
@@ -16,7 +16,7 @@ export class LivejobsForm extends LivejobsElement {
   #busy = false;
   #note = "";
   #open = false;
-  #clickedAt = 0; // of the last start; 0 once something has changed in the form
+  #clickedAt = 0; // 0 once something has changed
 
   get task() {
     return this.page.tasks.find((task) => task.name === this.#chosen) ?? this.page.tasks[0];
@@ -28,28 +28,31 @@ export class LivejobsForm extends LivejobsElement {
     this.replaceChildren();
     this.hear(page, "hello state", () => this.render());
     this.hear(page.store, "change", () => this.#fold());
-    this.hear(this, "submit", (event) => (event.preventDefault(), this.submit()));
+    const submit = (/** @type {Event} */ event) => {
+      event.preventDefault();
+      this.submit();
+    };
+    this.hear(this, "submit", submit);
     this.hear(this, "input", (event) => {
       this.#clickedAt = 0;
       showError(event.target, "");
     });
     this.hear(this, "keydown", (event) => {
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.preventDefault(), this.submit();
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit(event);
     });
     this.render();
-    this.#fold();
   }
 
   render() {
     const { tasks, connected } = this.page;
     const { task } = this;
-    if (!task) return render(html`<p class="lj-empty">${say("nothing")}</p>`, this);
+    if (!task) return this.draw(html`<p class="lj-empty">${say("nothing")}</p>`);
     const note = this.#busy && !connected ? say("checking") : this.#note;
-    render(html`<form class="lj-form" novalidate>
+    this.draw(html`<form class="lj-form" novalidate>
       <div class="lj-field">
         <label for="lj-task"><span class="lj-label">${say("task")}</span></label>
-        <select id="lj-task" .value=${task.name} @change=${(/** @type {any} */ event) => this.choose(event.target.value)}>${tasks.map(
-          ({ name, title }) => html`<option value=${name} ?selected=${name === task.name}>${title}</option>`)}</select>
+        <select id="lj-task" .value=${task.name} @change=${(/** @type {any} */ event) => this.choose(event.target.value)}>
+          ${tasks.map(({ name, title }) => html`<option value=${name} ?selected=${name === task.name}>${title}</option>`)}</select>
         ${task.doc ? html`<p class="lj-hint">${task.doc.split("\n\n", 1)[0]}</p>` : nothing}
       </div>
       <button type="button" class="lj-options" aria-expanded=${this.#open} @click=${() => this.#toggle()}>${say("options")}</button>
@@ -61,10 +64,10 @@ export class LivejobsForm extends LivejobsElement {
       ${this.fields.element}
       <button class="lj-primary" aria-disabled=${this.#busy ? "true" : nothing}>${say("run", { title: task.title })}</button>
       <p class="lj-formnote" ?hidden=${!note}>${note}</p>
-    </form>`, this);
+    </form>`);
+    this.#fold();
   }
 
-  /** New ones when a newer server asks for others. */
   get fields() {
     const { task } = this;
     let fields = this.#fields.get(task.name);
@@ -79,7 +82,6 @@ export class LivejobsForm extends LivejobsElement {
     this.#chosen = name;
     this.#note = "";
     this.render();
-    this.#fold();
   }
 
   async submit() {
@@ -88,7 +90,8 @@ export class LivejobsForm extends LivejobsElement {
     const { params, problems } = fields.read();
     const size = new TextEncoder().encode(JSON.stringify(params)).length;
     const limit = this.page.snapshot.limits.params;
-    if (size > limit) problems[fields.longest] = say("too_large", { size: Math.ceil(size / 1024), limit: Math.floor(limit / 1024) });
+    const kilobytes = { size: Math.ceil(size / 1024), limit: Math.floor(limit / 1024) };
+    if (size > limit) problems[fields.longest] = say("too_large", kilobytes);
     if (Object.keys(problems).length) return this.#refuse("", problems);
     const what = { task: task.name, name: this.#name.value, params };
     if (!this.tell("livejobs-submit", what)) return;
@@ -117,7 +120,7 @@ export class LivejobsForm extends LivejobsElement {
     }
   }
 
-  /** Why nothing was started: at the fields, else below the button. @param {string} message @param {Record<string, string>} errors */
+  /** Say why at the fields, else below the button. @param {string} message @param {Record<string, string>} errors */
   #refuse(message, errors) {
     const { fields } = this;
     let first = fields.show(errors);
@@ -127,7 +130,6 @@ export class LivejobsForm extends LivejobsElement {
     this.#note = first ? "" : message;
     this.#open ||= !!first;
     this.render();
-    this.#fold();
     first?.focus();
     if (this.#note) this.page.say(this.#note);
   }
@@ -139,14 +141,14 @@ export class LivejobsForm extends LivejobsElement {
   #toggle() {
     this.#open = !this.#open;
     this.render();
-    this.#fold();
   }
 
-  /** On a phone, once jobs exist, the form is the task and Run; required fields unfold it. */
+  /** On a phone, once jobs exist; not where fields are required. */
   #fold() {
     const { task, page } = this;
-    const folded = !!task && !this.#open && !task.schema.required?.length && page.store.jobs().length > 0;
-    this.querySelector("form")?.classList.toggle("lj-folded", folded);
-    this.querySelector("form")?.classList.toggle("lj-foldable", !task?.schema.required?.length);
+    const form = this.querySelector("form");
+    const foldable = !task?.schema.required?.length;
+    form?.classList.toggle("lj-foldable", foldable);
+    form?.classList.toggle("lj-folded", foldable && !this.#open && page.store.size > 0);
   }
 }

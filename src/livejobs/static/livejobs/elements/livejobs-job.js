@@ -1,11 +1,10 @@
 // @ts-check
-import { describe, nameOf, ownWords } from "../describe.js";
-import { detail } from "../page.js";
+import { describe, ownWords } from "../describe.js";
 import { FINISHED } from "../protocol.js";
-import { html, nothing, render } from "../vendor/lit-html.js";
-import { say } from "../words.js";
+import { html, nothing } from "../vendor/lit-html.js";
+import { language, say } from "../words.js";
 import { LivejobsElement } from "./element.js";
-import { barOf, icon } from "./parts.js";
+import { button, panel, pre, stateOf } from "./parts.js";
 import { resultOf } from "./result.js";
 import { timelineOf } from "./timeline.js";
 
@@ -29,11 +28,11 @@ export class LivejobsJob extends LivejobsElement {
     this.#steps = page.snapshot.timeline ?? [];
     this.#stepsVersion = this.#steps.at(-1)?.version ?? 0;
     this.replaceChildren();
-    this.hear(page.store, "change", (event) => detail(event).ids.has(this.#id) && this.#changed());
+    this.hear(page.store, "change", ({ detail }) => detail.ids.has(this.#id) && this.#changed());
     this.hear(page, "tick", () => this.job && !FINISHED.includes(this.job.state) && this.render());
     this.hear(page, "hello status state", () => this.render());
-    this.hear(page, "refused", (event) => {
-      this.#refused ||= detail(event) === "job";
+    this.hear(page, "refused", ({ detail }) => {
+      this.#refused ||= detail === "job";
       this.render();
     });
     page.socket.watch("job", { job_id: this.#id, log_after: () => page.store.log(this.#id).at(-1)?.seq ?? 0 });
@@ -54,7 +53,7 @@ export class LivejobsJob extends LivejobsElement {
       if (answer.ok) this.#steps = (await answer.json()).timeline;
       this.#stepsVersion = this.#steps.at(-1)?.version ?? 0;
     } catch {
-      // the next change asks again
+      // the next change does
     } finally {
       this.#loading = false;
       this.render();
@@ -78,24 +77,25 @@ export class LivejobsJob extends LivejobsElement {
     const { job, page } = this;
     if (!job || this.#refused) {
       const why = page.store.gone(this.#id) ? say("gone") : say("not_found");
-      return render(html`<div class="lj-missing"><h1>${why}</h1><p>${this.#back()}</p></div>`, this);
+      return this.draw(html`<div class="lj-missing"><h1>${why}</h1><p>${this.#back()}</p></div>`);
     }
     const said = describe(job, page.now, page.rights, page.connected ? page.status : null);
-    render(html`<header class="lj-jobhead lj-is-${said.kind}">
+    const awaits = job.log_seq && page.health !== "live" && !page.store.log(job.id).length;
+    this.draw(html`<header class="lj-jobhead lj-is-${said.kind}">
 ${this.#back()}
 <div class="lj-title"><h1 dir="auto">${said.name}</h1> <span class="lj-number">#${job.id}</span> <span class="lj-sub">${said.sub}</span></div>
-<div class="lj-state">${icon(said.kind)}<span class="lj-word">${said.word}</span> <span class="lj-line">${barOf(said)}<span class="lj-text" dir="auto" title=${said.line}>${said.line}</span></span></div>
+<div class="lj-state">${stateOf(said)}</div>
 <livejobs-actions job-id=${job.id}></livejobs-actions>
 </header>
-<div class="lj-jobbody">
+<div class="lj-jobbody ${awaits ? "lj-awaits" : ""}">
   <div class="lj-primarycol">
     ${job.state === "succeeded" ? this.#result(job) : job.state === "failed" ? this.#error(job) : nothing}
     <livejobs-log job-id=${job.id}></livejobs-log>
   </div>
   <aside class="lj-sidecol">
-    ${this.#timeline()} ${this.#parameters(job)} ${this.#details(job)}
+    ${panel("timeline", timelineOf(this.#steps, page.now))} ${this.#parameters(job)} ${this.#details(job)}
   </aside>
-</div>`, this);
+</div>`);
   }
 
   #back() {
@@ -104,10 +104,12 @@ ${this.#back()}
 
   /** @param {Job} job */
   #result(job) {
-    return html`<section class="lj-panel" aria-labelledby="lj-result"><div class="lj-panelhead"><h2 id="lj-result">${say("result")}</h2>${
-      job.result === null ? nothing
-        : html`<a class="lj-button" href=${this.page.url(job.id, "result/")} download>${say("download")}</a>`}</div>
-      ${resultOf(job.result, this.#all, () => ((this.#all = true), this.render()))}</section>`;
+    const showAll = () => {
+      this.#all = true;
+      this.render();
+    };
+    const download = html`<a class="lj-button" href=${this.page.url(job.id, "result/")} download>${say("download")}</a>`;
+    return panel("result", resultOf(job.result, this.#all, showAll), job.result === null ? nothing : download);
   }
 
   /** @param {Job} job */
@@ -115,26 +117,25 @@ ${this.#back()}
     if (!error) return nothing;
     const own = ownWords(error);
     const text = own || error.message;
-    return html`<section class="lj-panel lj-failure" aria-labelledby="lj-error-title"><div class="lj-panelhead">
-      <h2 id="lj-error-title">${say("error")}${error.type ? html` <code>${error.type}</code>` : nothing}</h2>${
-        this.page.snapshot.traceback && !own && this.#traceback === null
-          ? html`<button type="button" class="lj-button" @click=${() => this.#loadTraceback()}>${say("show_traceback")}</button>` : nothing}</div>
-      ${text ? html`<p class="lj-message" dir="auto">${text}</p>` : nothing}
-      ${this.#traceback === null ? nothing : html`<pre class="lj-pre" tabindex="0">${this.#traceback}</pre>`}</section>`;
-  }
-
-  #timeline() {
-    return html`<section class="lj-panel" aria-labelledby="lj-timeline"><div class="lj-panelhead"><h2 id="lj-timeline">${say("timeline")}</h2></div>
-      ${timelineOf(this.#steps, this.page.now)}</section>`;
+    const trace = this.#traceback;
+    const offered = this.page.snapshot.traceback && !own && trace === null;
+    return panel(
+      "error",
+      [text ? html`<p class="lj-message" dir="auto">${text}</p>` : nothing, trace === null ? nothing : pre(trace)],
+      offered ? button(say("show_traceback"), () => this.#loadTraceback()) : nothing,
+      html`${say("error")} ${error.type ? html`<code>${error.type}</code>` : nothing}`,
+    );
   }
 
   /** @param {Job} job */
   #parameters({ params }) {
     const entries = Object.entries(params ?? {});
-    return html`<section class="lj-panel" aria-labelledby="lj-params"><div class="lj-panelhead"><h2 id="lj-params">${say("parameters")}</h2></div>
-      ${entries.length ? html`<dl class="lj-facts">${entries.map(([name, value]) => html`<dt>${name}</dt><dd dir="auto" tabindex=${
-        String(value).length > 400 ? 0 : nothing}>${
-        typeof value === "string" ? value : JSON.stringify(value)}</dd>`)}</dl>` : html`<p class="lj-none">${say("no_parameters")}</p>`}</section>`;
+    if (!entries.length) return panel("parameters", html`<p class="lj-none">${say("no_parameters")}</p>`);
+    const facts = entries.map(([name, value]) => {
+      const text = typeof value === "string" ? value : JSON.stringify(value);
+      return html`<dt>${name}</dt><dd dir="auto" tabindex=${text.length > 400 ? 0 : nothing}>${text}</dd>`;
+    });
+    return panel("parameters", html`<dl class="lj-facts">${facts}</dl>`);
   }
 
   /** @param {Job} job */
@@ -143,17 +144,13 @@ ${this.#back()}
     const facts = [
       ["task", job.task],
       ["queue", job.queue],
-      ["attempts", job.attempt || null],
-      ["losses", job.losses || null],
+      ["attempts", job.attempt],
+      ["losses", job.losses],
       ["worker", job.worker],
       ["owner", job.owner],
+      ["created", html`<time datetime=${job.created_at}>${new Date(job.created_at).toLocaleString(language)}</time>`],
     ];
-    return html`<section class="lj-panel" aria-labelledby="lj-details"><div class="lj-panelhead"><h2 id="lj-details">${say("details")}</h2></div>
-      <dl class="lj-facts">${facts.map(([key, value]) => (value ? html`<dt>${say(key)}</dt><dd>${value}</dd>` : nothing))}
-      <dt>${say("created")}</dt><dd><time datetime=${job.created_at}>${new Date(job.created_at).toLocaleString("en-GB")}</time></dd></dl></section>`;
-  }
-
-  get label() {
-    return this.job ? nameOf(this.job) : "";
+    const shown = facts.map(([key, value]) => (value ? html`<dt>${say(key)}</dt><dd>${value}</dd>` : nothing));
+    return panel("details", html`<dl class="lj-facts">${shown}</dl>`);
   }
 }

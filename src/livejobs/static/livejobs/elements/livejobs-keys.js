@@ -1,5 +1,5 @@
 // @ts-check
-import { html, render } from "../vendor/lit-html.js";
+import { html } from "../vendor/lit-html.js";
 import { say } from "../words.js";
 import { LivejobsElement } from "./element.js";
 
@@ -27,7 +27,8 @@ export class LivejobsKeys extends LivejobsElement {
   /** @param {KeyboardEvent} event */
   #pressed(event) {
     const target = /** @type {HTMLElement} */ (event.target);
-    if (event.ctrlKey || event.metaKey || event.altKey || target.closest("input, select, textarea, dialog, [contenteditable]")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (target.checkVisibility() && target.closest("input, select, textarea, dialog, [contenteditable]")) return;
     const key = event.key.toLowerCase();
     if (key !== "?" && !this.on) return;
     const row = target.closest(".lj-row");
@@ -49,12 +50,12 @@ export class LivejobsKeys extends LivejobsElement {
   }
 
   #sheet() {
-    render(html`<dialog class="lj-sheet" aria-labelledby="lj-keys-title">
+    this.draw(html`<dialog class="lj-sheet" aria-labelledby="lj-keys-title">
       <h2 id="lj-keys-title">${say("keys")}</h2>
       <dl class="lj-facts">${SHEET.map(([keys, word]) => html`<dt>${keys.split(" ").map((key) => html`<kbd>${key}</kbd> `)}</dt><dd>${say(word)}</dd>`)}</dl>
       <label class="lj-check"><input type="checkbox" ?checked=${this.on} @change=${(/** @type {any} */ event) =>
         event.target.checked ? localStorage.removeItem(OFF) : localStorage.setItem(OFF, "")}>${say("keys_on")}</label>
-      <form method="dialog"><button class="lj-button">${say("close")}</button></form></dialog>`, this);
+      <form method="dialog"><button class="lj-button">${say("close")}</button></form></dialog>`);
     const dialog = this.querySelector("dialog");
     if (!dialog?.open) dialog?.showModal();
   }

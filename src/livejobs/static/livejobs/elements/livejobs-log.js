@@ -1,15 +1,15 @@
 // @ts-check
 import { clock } from "../format.js";
-import { detail } from "../page.js";
 import { FINISHED } from "../protocol.js";
-import { html, render } from "../vendor/lit-html.js";
+import { html, nothing } from "../vendor/lit-html.js";
 import { say } from "../words.js";
 import { LivejobsElement } from "./element.js";
+import { button, panel } from "./parts.js";
 
-const CHUNK = 100; // lines of a block: those out of sight cost nothing (content-visibility)
+const CHUNK = 100; // lines of a block: out of sight it costs nothing
 const NEAR = 24; // pixels from the end that count as the end
 
-/** The log of a job (`job-id`): follows until one scrolls up. Lines are only ever added. */
+/** The log of a job (`job-id`): follows until one scrolls up. */
 export class LivejobsLog extends LivejobsElement {
   #id = 0;
   #last = 0;
@@ -27,16 +27,17 @@ export class LivejobsLog extends LivejobsElement {
     this.replaceChildren();
     Object.assign(this.#scroll, { className: "lj-log", tabIndex: 0 });
     this.#scroll.setAttribute("role", "group");
-    this.#scroll.setAttribute("aria-labelledby", "lj-log-title");
+    this.#scroll.setAttribute("aria-labelledby", "lj-log");
     this.#scroll.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    this.hear(page.store, "change", (event) => detail(event).ids.has(this.#id) && this.#update());
+    this.hear(page.store, "change", ({ detail }) => detail.ids.has(this.#id) && this.#update());
+    this.hear(page, "state", () => this.#frame());
     this.#update();
   }
 
   #update() {
     const lines = this.page.store.log(this.#id);
     if (lines.length && lines.length !== this.#count) {
-      // where an earlier line came late, begin anew
+      // an earlier line came late: begin anew
       if (lines[this.#count - 1] && lines[this.#count - 1].seq !== this.#last) this.#clear();
       this.#append(lines.slice(this.#count));
       this.#count = lines.length;
@@ -74,13 +75,10 @@ export class LivejobsLog extends LivejobsElement {
   #frame() {
     const job = this.page.store.job(this.#id);
     const over = !!job && FINISHED.includes(job.state);
-    render(html`<section class="lj-panel lj-logpanel" aria-labelledby="lj-log-title">
-      <div class="lj-panelhead"><h2 id="lj-log-title">${say("log")}</h2>${this.#count
-        ? html`<button type="button" class="lj-button" @click=${() => this.#copy()}>${this.#copied || say("copy")}</button>` : ""}</div>
-      ${this.#count ? this.#scroll : html`<p class="lj-none">${say(over ? "no_log_end" : "no_log")}</p>`}
-      ${this.#count && !this.#following
-        ? html`<button type="button" class="lj-button lj-latest" @click=${() => this.#latest()}>↓ ${say("latest")}</button>` : ""}
-    </section>`, this);
+    const none = job?.log_seq && this.page.health !== "live" ? "loading" : over ? "no_log_end" : "no_log";
+    const latest = this.#following ? nothing : button(`↓ ${say("latest")}`, () => this.#latest(), "lj-latest");
+    const log = this.#count ? [this.#scroll, latest] : html`<p class="lj-none">${say(none)}</p>`;
+    this.draw(panel("log", log, this.#count ? button(this.#copied || say("copy"), () => this.#copy()) : nothing));
     if (this.#following) this.#toEnd();
   }
 
@@ -110,13 +108,13 @@ export class LivejobsLog extends LivejobsElement {
     this.#following = false;
     this.#frame();
     line.scrollIntoView({ block: "center" });
-    requestAnimationFrame(() => line.scrollIntoView({ block: "center" })); // now blocks have their true size
+    requestAnimationFrame(() => line.scrollIntoView({ block: "center" })); // blocks have their size now
   }
 
   async #copy() {
-    const text = this.page.store.log(this.#id).map((line) => line.text).join("\n");
+    const lines = this.page.store.log(this.#id);
     try {
-      await navigator.clipboard.writeText(text);
+      await navigator.clipboard.writeText(lines.map(({ text }) => text).join("\n"));
       this.#copied = say("copied");
     } catch {
       this.#copied = say("not_copied");
@@ -124,7 +122,10 @@ export class LivejobsLog extends LivejobsElement {
     this.page.say(this.#copied);
     this.#frame();
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => ((this.#copied = ""), this.#frame()), 2000);
+    this.#timer = setTimeout(() => {
+      this.#copied = "";
+      this.#frame();
+    }, 2000);
   }
 }
 
@@ -132,12 +133,10 @@ export class LivejobsLog extends LivejobsElement {
 function lineOf({ seq, at, level, text }) {
   const element = make("div", `lj-logline lj-level-${level}`);
   element.id = `L${seq}`;
-  const anchor = document.createElement("a");
-  anchor.href = `#L${seq}`;
-  anchor.textContent = String(seq);
-  const time = document.createElement("time");
-  time.dateTime = at;
-  time.textContent = clock(at, true);
+  const anchor = make("a", "", `${seq}`);
+  anchor.setAttribute("href", `#L${seq}`);
+  const time = make("time", "", clock(at));
+  time.setAttribute("datetime", at);
   element.append(anchor, time);
   if (level !== "info") element.append(make("b", "", level));
   const span = make("span", "", text);

@@ -1,18 +1,20 @@
 // @ts-check
-import { html, render } from "../vendor/lit-html.js";
 import { say } from "../words.js";
 import { LivejobsElement } from "./element.js";
 
-/** How it is with what is shown: green only where all of it is live. */
+/** Green only where all that is shown is live. */
 export class LivejobsStatus extends LivejobsElement {
   start() {
-    this.replaceChildren();
     this.hear(this.page, "state", () => this.#render());
     this.#render();
   }
 
+  /** A new one, too: its text would shift. */
   #render() {
     const { health } = this.page;
-    render(html`<span class="lj-pill lj-pill-${health}">${say(health)}</span>`, this);
+    const pill = document.createElement("span");
+    pill.className = `lj-pill lj-pill-${health}`;
+    pill.textContent = say(health);
+    this.replaceChildren(pill);
   }
 }

@@ -1,22 +1,21 @@
 // @ts-check
 import { describe } from "../describe.js";
 import { FINISHED } from "../protocol.js";
-import { detail } from "../page.js";
 import { html, nothing, render } from "../vendor/lit-html.js";
 import { say } from "../words.js";
-import { barOf, icon } from "./parts.js";
 import { LivejobsElement } from "./element.js";
+import { button, stateOf } from "./parts.js";
 
-/** The list of one's own jobs. Rows are keyed and patch in place; nothing shifts under the pointer.
+/** The list of one's own jobs. Rows patch in place; nothing shifts under the pointer.
  *
- * Event "livejobs-open" (detail: the job) when a row is opened; prevent it to open the job elsewhere. */
+ * Event "livejobs-open" (the job); prevent it to open the job elsewhere. */
 export class LivejobsTable extends LivejobsElement {
   /** @type {Map<number, HTMLTableRowElement>} */ #rows = new Map();
   /** @type {number[]} */ #order = [];
   /** Jobs that wait until the reader looks at the top. @type {Set<number>} */ #held = new Set();
   #body = document.createElement("tbody");
-  #top = Infinity; // of the list when it was drawn last
-  #mine = 0; // the job started here last
+  #top = Infinity; // of the list as drawn
+  #mine = 0; // started here last
 
   start() {
     const focused = document.activeElement?.closest(".lj-row")?.id ?? leftFrom();
@@ -27,14 +26,13 @@ export class LivejobsTable extends LivejobsElement {
     this.replaceChildren();
     this.#frame();
     if (focused) document.getElementById(focused)?.querySelector("a")?.focus({ preventScroll: true });
-    this.hear(page.store, "change", (event) => this.#changed(detail(event).ids));
-    this.hear(page, "own", (event) => this.#own(detail(event)));
+    this.hear(page.store, "change", ({ detail }) => this.#changed(detail.ids));
+    this.hear(page, "own", ({ detail }) => this.#own(detail));
     this.hear(page, "tick", () => {
       if (this.#held.size && !this.#busy()) this.#held.forEach((id) => this.#show(id));
-      this.#refresh((job) => !FINISHED.includes(job.state));
+      this.#refresh();
     });
-    this.hear(page, "hello", () => this.#refresh(() => true));
-    this.hear(page, "status state", () => this.#refresh((job) => !FINISHED.includes(job.state)));
+    this.hear(page, "hello status state", () => this.#refresh(true));
     this.hear(page, "list", () => this.#frame());
     this.hear(this, "click", (event) => this.#clicked(event));
     page.watchList();
@@ -111,11 +109,11 @@ export class LivejobsTable extends LivejobsElement {
     this.#order.splice(this.#order.indexOf(id), 1);
   }
 
-  /** @param {(job: Job) => boolean} which */
-  #refresh(which) {
+  /** @param {boolean} [all] those that are finished, too */
+  #refresh(all) {
     for (const id of this.#rows.keys()) {
       const job = this.page.store.job(id);
-      if (job && which(job)) this.#render(job);
+      if (job && (all || !FINISHED.includes(job.state))) this.#render(job);
     }
     this.#frame();
   }
@@ -127,28 +125,34 @@ export class LivejobsTable extends LivejobsElement {
     const said = describe(job, now, rights, connected ? status : null);
     const own = row.classList.contains("lj-own") ? " lj-own" : "";
     row.className = `lj-row lj-is-${said.kind}${own}`;
-    render(html`
+    const cells = html`
 <td role="cell" class="lj-id">${job.id}</td>
 <td role="cell" class="lj-what"><a href=${this.page.url(job.id)} dir="auto" title=${said.name}>${said.name}</a> <span class="lj-sub">${said.sub}</span></td>
-<td role="cell" class="lj-state">${icon(said.kind)}<span class="lj-word">${said.word}</span> <span class="lj-line">${barOf(said)}<span class="lj-text" dir="auto" title=${said.line}>${said.line}</span></span></td>
-<td role="cell" class="lj-act"><livejobs-actions job-id=${job.id}></livejobs-actions></td>`, row);
+<td role="cell" class="lj-state">${stateOf(said)}</td>
+<td role="cell" class="lj-act"><livejobs-actions job-id=${job.id}></livejobs-actions></td>`;
+    render(cells, row);
   }
 
   #frame() {
     const { list, running, connected } = this.page;
-    render(html`<div class="lj-listhead"><h2 id="lj-list-title">${say("list")}</h2> <span class="lj-count">${
-      running ? say("count", { n: running }) : ""}</span>${this.#held.size
-      ? html`<button type="button" class="lj-button lj-new" @click=${() => this.#release()}>${say("new", { n: this.#held.size })}</button>`
-      : nothing}${list.top === Infinity ? nothing
-      : html`<button type="button" class="lj-button lj-new" @click=${() => list.newest()}>${say("newest")}</button>`}</div>
-${this.#rows.size ? html`<table class="lj-table" role="table" aria-labelledby="lj-list-title">
-<thead role="rowgroup"><tr role="row"><th role="columnheader" scope="col">${say("column_id")}</th> <th role="columnheader" scope="col">${
-  say("column_name")}</th> <th role="columnheader" scope="col">${say("column_status")}</th> <th role="columnheader" scope="col"><span class="lj-hidden">${
-  say("column_actions")}</span></th></tr></thead>
+    const held = this.#held.size;
+    const buttons = [
+      held ? button(say("new", { n: held }), () => this.#release(), "lj-new") : nothing,
+      list.top < Infinity ? button(say("newest"), () => list.newest(), "lj-new") : nothing,
+    ];
+    const count = running ? say("count", { n: running }) : "";
+    const hidden = html`<span class="lj-hidden">${say("column_actions")}</span>`;
+    const titles = [say("column_id"), say("column_name"), say("column_status"), hidden];
+    const table = html`<table class="lj-table" role="table" aria-labelledby="lj-list-title">
+<thead role="rowgroup"><tr role="row">${titles.map((title) => html`<th role="columnheader" scope="col">${title}</th> `)}</tr></thead>
 ${this.#body}
-</table>${list.more ? html`
-<button type="button" class="lj-button lj-older" ?disabled=${!connected || list.busy} @click=${() => list.older()}>${say("older")}</button>` : nothing}`
-  : html`<p class="lj-empty">${say("empty")}</p>`}`, this);
+</table>`;
+    const older = html`<button type="button" class="lj-button lj-older" ?disabled=${!connected || list.busy}
+      @click=${() => list.older()}>${say("older")}</button>`;
+    this.draw([
+      html`<div class="lj-listhead"><h2 id="lj-list-title">${say("list")}</h2> <span class="lj-count">${count}</span>${buttons}</div>`,
+      this.#rows.size ? [table, list.more ? older : nothing] : html`<p class="lj-empty">${say("empty")}</p>`,
+    ]);
     if (list.top === this.#top) return;
     this.#top = list.top;
     this.scrollIntoView({ block: "start" });

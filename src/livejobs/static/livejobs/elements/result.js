@@ -1,6 +1,7 @@
 // @ts-check
 import { html, nothing } from "../vendor/lit-html.js";
 import { say } from "../words.js";
+import { button, pre } from "./parts.js";
 
 const FIRST_ROWS = 100;
 const COLUMNS_MAX = 12;
@@ -11,11 +12,9 @@ export function resultOf(value, all, showAll) {
   if (value === null || value === undefined) return html`<p class="lj-none">${say("no_result")}</p>`;
   if (typeof value === "string") return pre(value);
   const columns = columnsOf(value);
-  return columns ? table(/** @type {Record<string, unknown>[]} */ (value), columns, all, showAll) : pre(JSON.stringify(value, null, 2));
+  if (!columns) return pre(JSON.stringify(value, null, 2));
+  return table(/** @type {Record<string, unknown>[]} */ (value), columns, all, showAll);
 }
-
-/** @param {string} text */
-const pre = (text) => html`<pre class="lj-pre" dir="auto" tabindex="0">${text}</pre>`;
 
 /** Of a list of objects; null where it is none, or too wide. @param {unknown} value */
 function columnsOf(value) {
@@ -35,9 +34,7 @@ function table(rows, columns, all, showAll) {
   return html`<div class="lj-scroll" tabindex="0" role="group" aria-labelledby="lj-result"><table class="lj-data">
     <thead><tr>${columns.map((name) => html`<th scope="col" class=${typeof rows[0][name] === "number" ? "lj-num" : ""}>${name}</th>`)}</tr></thead>
     <tbody>${shown.map((row) => html`<tr>${columns.map((name) => cell(row[name]))}</tr>`)}</tbody></table></div>
-    ${shown.length < rows.length
-      ? html`<button type="button" class="lj-button lj-more" @click=${showAll}>${say("show_all", { n: rows.length.toLocaleString("en") })}</button>`
-      : nothing}`;
+    ${shown.length < rows.length ? button(say("show_all", { n: rows.length }), showAll, "lj-more") : nothing}`;
 }
 
 /** @param {unknown} value */

@@ -1,0 +1,107 @@
+"""The options of `@live_job`, each with its default and the sentence that says what would be right."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+Errors = type[BaseException] | tuple[type[BaseException], ...]
+Permission = str | Callable[[Any, dict[str, Any]], bool]
+IsRight = Callable[[Any], bool]
+
+QUEUE_RULE: Final = "is no queue; a queue's name has letters, digits, `_`, `.` and `-` only"
+_QUEUE: Final = re.compile(r"[A-Za-z0-9_.-]{1,255}")  # what every broker and the channel layer take in a name
+_LONGEST_SECONDS: Final = 3.0e9  # about a century
+
+
+class OptionError(ValueError):
+    """An option is not right; the message says what would be."""
+
+
+def is_queue(value: Any) -> bool:
+    """Whether this can be the name of a queue."""
+    return isinstance(value, str) and _QUEUE.fullmatch(value) is not None
+
+
+def is_seconds(value: Any, *, least: float = 0) -> bool:
+    """Whether this is a finite number of seconds, `least` or more."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value) and least <= value < _LONGEST_SECONDS
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+
+
+def _is_errors(value: Any) -> bool:
+    classes = value if isinstance(value, tuple) else (value,)
+    return all(isinstance(each, type) and issubclass(each, BaseException) for each in classes)
+
+
+def _or_none(is_right: IsRight) -> IsRight:
+    return lambda value: value is None or is_right(value)
+
+
+def _is_a(*types: type) -> IsRight:
+    return lambda value: isinstance(value, types)
+
+
+def _option(default: Any, is_right: IsRight, rule: str) -> Any:
+    """One option.
+
+    :param rule: what is said of a value that is not right; `{value}` stands for it.
+    """
+    return field(default=default, metadata={"is_right": is_right, "rule": rule})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What `@live_job` may be told about a function.
+
+    :param title: what people see; default: the function's name in words.
+    :param queue: the queue it waits in; default: the setting QUEUE.
+    :param retries: how often it runs again after an exception, by itself.
+    :param backoff: seconds before the first of these; each further wait is twice as long; default: BACKOFF_SECONDS.
+    :param backoff_max: the longest wait, in seconds; default: BACKOFF_MAX_SECONDS.
+    :param retry_on: the exceptions worth another try; default: every Exception.
+    :param give_up_on: those of them that are not.
+    :param max_losses: how often a lost job is run again; 0 for one that must never run twice; default: MAX_LOSSES.
+    :param timeout: seconds an attempt may take before it is stopped, and the job fails.
+    :param expose: whether people may start it from outside the code; default: the setting EXPOSE.
+    :param permission: who of them: a Django permission name, or a callable of (user, params).
+    :raises OptionError: a value is not right.
+    """
+
+    title: str = _option("", _is_a(str), "title must be text")
+    queue: str | None = _option(None, _or_none(is_queue), f"queue={{value!r}} {QUEUE_RULE}")
+    retries: int = _option(0, _is_count, "retries must be a whole number, 0 or more")
+    backoff: float | None = _option(None, _or_none(is_seconds), "backoff must be a number of seconds, 0 or more")
+    backoff_max: float | None = _option(
+        None, _or_none(is_seconds), "backoff_max must be a number of seconds, 0 or more"
+    )
+    retry_on: Errors = _option(Exception, _is_errors, "retry_on must be an exception class, or a tuple of them")
+    give_up_on: Errors = _option((), _is_errors, "give_up_on must be an exception class, or a tuple of them")
+    max_losses: int | None = _option(None, _or_none(_is_count), "max_losses must be a whole number, 0 or more")
+    timeout: float | None = _option(
+        None,
+        _or_none(lambda value: is_seconds(value) and value > 0),
+        "timeout must be a number of seconds, more than 0",
+    )
+    expose: bool | None = _option(None, _or_none(_is_a(bool)), "expose must be True or False")
+    permission: Permission | None = _option(
+        None,
+        lambda value: value is None or isinstance(value, str) or callable(value),
+        "permission must be the name of a Django permission, or a callable of (user, params)",
+    )
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if not each.metadata["is_right"](value):
+                raise OptionError(each.metadata["rule"].format(value=value))
+
+
+NAMES: Final = tuple(each.name for each in fields(Options))

@@ -1,0 +1,93 @@
+"""What goes over the channel layer: messages for screens, each encoded once, and the one for workers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypedDict
+
+from livejobs.groups import WORKERS_GROUP, job_group, list_groups
+from livejobs.hints.public_job import public_job
+from livejobs.models import Job
+from livejobs.protocol import LogLine, Progress, encode
+
+Kind = Literal["job", "progress", "log", "gone"]
+MESSAGE_TYPE: Final = "livejobs.event"
+
+
+class ChannelMessage(TypedDict):
+    """One message for screens.
+
+    :param group: the group it was sent to.
+    :param rank: what the reducer compares: of `job` (version, 1 if untruncated), of `progress` (attempt, tick), of
+        `log` its first and its last line.
+    :param text: what a browser is sent.
+    """
+
+    type: str
+    group: str
+    kind: Kind
+    job: int
+    owner_key: str
+    rank: list[int]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """A message and the group that is to hear it."""
+
+    group: str
+    message: Mapping[str, Any]
+
+
+def job_events(job: Job) -> list[Broadcast]:
+    """A changed job: whole for those who look at it, truncated where large for lists."""
+    full = encode({"action": "job", "job": public_job(job)})
+    short = public_job(job, truncate=True)
+    truncated = "truncated" in short
+    listed = encode({"action": "job", "job": short}) if truncated else full
+    rank = [job.version, 0 if truncated else 1]
+    return [
+        _event(job_group(job.id), "job", job.id, job.owner_key, [job.version, 1], full),
+        *(_event(group, "job", job.id, job.owner_key, rank, listed) for group in list_groups(job.owner_key)),
+    ]
+
+
+def progress_events(job_id: int, owner_key: str, attempt: int, progress: Progress) -> list[Broadcast]:
+    """A report of progress."""
+    text = encode({"action": "progress", "job_id": job_id, "attempt": attempt, **progress})
+    rank = [attempt, progress["tick"]]
+    groups = (job_group(job_id), *list_groups(owner_key))
+    return [_event(group, "progress", job_id, owner_key, rank, text) for group in groups]
+
+
+def log_events(job_id: int, owner_key: str, lines: Sequence[LogLine]) -> list[Broadcast]:
+    """New log lines, for those who look at the job."""
+    text = encode({"action": "log", "job_id": job_id, "lines": list(lines)})
+    return [_event(job_group(job_id), "log", job_id, owner_key, [lines[0]["seq"], lines[-1]["seq"]], text)]
+
+
+def gone_events(job_id: int, owner_key: str) -> list[Broadcast]:
+    """A job that was pruned or deleted."""
+    text = encode({"action": "gone", "job_id": job_id})
+    groups = (job_group(job_id), *list_groups(owner_key))
+    return [_event(group, "gone", job_id, owner_key, [0, 0], text) for group in groups]
+
+
+def stop_event(job_id: int, attempt: int) -> Broadcast:
+    """Tell the workers that a cancel was asked for; the row says so too."""
+    return Broadcast(WORKERS_GROUP, {"type": "livejobs.stop", "job": job_id, "attempt": attempt})
+
+
+def _event(group: str, kind: Kind, job_id: int, owner_key: str, rank: list[int], text: str) -> Broadcast:
+    message: ChannelMessage = {
+        "type": MESSAGE_TYPE,
+        "group": group,
+        "kind": kind,
+        "job": job_id,
+        "owner_key": owner_key,
+        "rank": rank,
+        "text": text,
+    }
+    return Broadcast(group, message)

@@ -1,0 +1,202 @@
+"""Telling the broker that a queued row may be ready: off the caller's thread, with a short bound, the id only.
+
+A publish is a hint. One that fails clears `published_at`, and the dispatcher makes it again from the row.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import queue
+import threading
+from typing import Any, Final
+
+from celery._state import _get_active_apps, get_current_app  # type: ignore[attr-defined]  # no other door
+from django.db import connections
+
+from livejobs.conf import conf
+from livejobs.hints import queue_probes
+from livejobs.log_events import LogEvent, fields
+from livejobs.models import Job
+from livejobs.per_process import PerProcess
+from livejobs.states import EdgeName, State
+
+logger = logging.getLogger("livejobs.publishing")
+
+HEADER: Final = "livejobs_job"  # the header that tells a live run from a direct call
+
+
+def celery_id(job_id: int, attempt: int) -> str:
+    """The Celery id of an attempt."""
+    return f"{job_id}-{attempt}"
+
+
+def celery_app() -> Any:
+    """The host's Celery app, on any thread.
+
+    `current_app` knows an app only on the thread that made it, unless somebody called `set_default()`; elsewhere it is
+    an empty one that would publish to a RabbitMQ nobody has.
+    """
+    found: Any = get_current_app()
+    if found.set_as_current:
+        return found
+    made = [app for app in _get_active_apps() if app.set_as_current]
+    return made[0] if len(made) == 1 else found
+
+
+class Publisher:
+    """One kept broker connection with short timeouts. Not thread-safe: one per thread."""
+
+    def __init__(self) -> None:
+        self._producer: Any = None
+
+    def publish(self, job_id: int, attempt: int, task: str, queue_name: str) -> None:
+        """Send one message.
+
+        :param attempt: the attempt the message hopes to become.
+        :raises Exception: whatever the transport raises when the broker is down; at most after PUBLISH_SECONDS a step.
+        """
+        self._send(task, queue_name, task_id=celery_id(job_id, attempt), headers={HEADER: str(job_id)})
+
+    def publish_probe(self, queue_name: str, number: int) -> None:
+        """Send the message that asks a queue whether it loses others; errors as `publish`."""
+        self._send(queue_probes.TASK, queue_name, kwargs={"queue": queue_name, "number": number})
+
+    def _send(self, task: str, queue_name: str, **options: Any) -> None:
+        try:
+            celery_app().send_task(
+                task,
+                queue=queue_name,
+                producer=self._connected(),
+                retry=False,
+                ignore_result=True,
+                serializer="json",
+                **options,
+            )
+        except Exception:
+            self.close()
+            raise
+
+    def ping(self) -> None:
+        """Find out whether the broker answers; a channel is opened for that, which asks the server.
+
+        :raises Exception: whatever the transport raises when it does not; at most after PUBLISH_SECONDS a step.
+        """
+        try:
+            connection = self._connected().connection
+            connection.ensure_connection(max_retries=0)  # channel() alone would wait 2 s and try again
+            connection.channel().close()
+        except Exception:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Drop the connection; the next publish makes a new one."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            try:
+                producer.connection.close()
+            except Exception:
+                logger.debug("The broken broker connection did not close", exc_info=True)
+
+    def _connected(self) -> Any:
+        if self._producer is None:
+            bound = float(conf.PUBLISH_SECONDS)
+            app = celery_app()
+            options = {
+                **(app.conf.broker_transport_options or {}),
+                "socket_timeout": bound,
+                "socket_connect_timeout": bound,
+                "retry_on_timeout": False,
+                "max_retries": 0,
+            }
+            connection = app.connection_for_write(connect_timeout=bound, transport_options=options)
+            self._producer = app.amqp.Producer(connection, auto_declare=False)
+        return self._producer
+
+
+class PublishThread:
+    """The thread that publishes what this process accepted, in order."""
+
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[tuple[int, int, str, str] | None] = queue.SimpleQueue()
+        self._publisher = Publisher()
+        self._thread = threading.Thread(target=self._run, name="livejobs-publish", daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Job) -> None:
+        """Queue a job for publishing; returns at once."""
+        self._jobs.put((job.id, job.attempt + 1, job.task, job.queue))
+
+    def finish(self, seconds: float) -> None:
+        """Publish what waits and end; a process that ends at once would leave it to the dispatcher, 20 s later."""
+        self._jobs.put(None)
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while (message := self._jobs.get()) is not None:
+            try:
+                self._publisher.publish(*message)
+            except Exception as error:
+                self._give_back([message[0], *self._drained()], error)
+        self._publisher.close()
+
+    def _drained(self) -> list[int]:
+        """Everything that waits: while the broker is away each would cost its own timeout."""
+        waiting: list[int] = []
+        while not self._jobs.empty():
+            message = self._jobs.get()
+            if message is None:
+                self._jobs.put(None)
+                break
+            waiting.append(message[0])
+        return waiting
+
+    def _give_back(self, job_ids: list[int], error: Exception) -> None:
+        logger.warning(
+            "The broker does not answer (%s): %d queued jobs wait in the database", error, len(job_ids),
+            extra=fields(LogEvent.BROKER_DOWN, count=len(job_ids)),
+        )  # fmt: skip
+        try:
+            unpublish(job_ids)
+        except Exception:
+            logger.exception(
+                "The jobs are published when the dispatcher notices",
+                extra=fields(LogEvent.JOBS_LEFT_TO_DISPATCHER, count=len(job_ids)),
+            )
+        finally:
+            connections.close_all()  # this thread rarely needs one
+
+
+def unpublish(job_ids: list[int], *, publish_count: int = 0) -> None:
+    """Say in the rows that the broker does not know of these jobs, so that the dispatcher publishes them.
+
+    :param publish_count: how many messages were sent for them; a failed try is none.
+    """
+    Job.objects.using(conf.DATABASE).queued().filter(id__in=job_ids).unpublish(publish_count=publish_count)
+
+
+publish_thread: Final = PerProcess(PublishThread)
+
+
+def publish_queued(job: Job, edge: EdgeName) -> None:
+    """Publish a job that was committed as queued."""
+    if job.state == State.QUEUED and job.published_at is not None:
+        submit(job)
+
+
+def submit(job: Job) -> None:
+    """Publish a queued job soon, off this thread; inline where the host's Celery is eager."""
+    app = celery_app()
+    if app.conf.task_always_eager:
+        app.tasks[job.task].apply(task_id=celery_id(job.id, job.attempt + 1), headers={HEADER: str(job.id)})
+        return
+    publish_thread().submit(job)
+
+
+@atexit.register
+def finish() -> None:
+    """Publish what this process accepted before it ends, within a short bound."""
+    ending = publish_thread.take()
+    if ending is not None:
+        ending.finish(float(conf.PUBLISH_SECONDS))

@@ -1,0 +1,60 @@
+"""Text that could not be stored or sent becomes text that can."""
+
+from __future__ import annotations
+
+import json
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from livejobs.sanitize import REPLACEMENT, clean, clean_json, cut, is_clean
+
+ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))  # surrogates and NUL included
+
+
+@pytest.mark.parametrize("hostile", ["\x00", "\ud800", "\udc00"], ids=["NUL", "high", "low"])  # noqa: PT014 - the linter reads surrogates as equal
+def test_what_no_database_takes_is_replaced(hostile):
+    assert clean(f"a{hostile}b") == f"a{REPLACEMENT}b"
+    assert not is_clean(f"a{hostile}b")
+
+
+@pytest.mark.parametrize("kept", ["", "plain", "naïve", "😀", "مرحبا", "<script>", "a\tb\n", "\x01\x7f", "\u202e"])
+def test_everything_else_is_kept(kept):
+    assert clean(kept) == kept
+    assert is_clean(kept)
+
+
+@given(ANY_TEXT)
+def test_cleaned_text_encodes_and_stays(text):
+    cleaned = clean(text)
+
+    assert is_clean(cleaned)
+    assert len(cleaned) == len(text)
+    assert clean(cleaned) == cleaned
+    cleaned.encode()
+
+
+def test_json_is_cleaned_at_every_depth_keys_included():
+    value = {"a\x00": ["x\ud800", {"n": 1, "t": ("\x00",)}, None, True, 1.5], 7: "kept"}
+
+    assert clean_json(value) == {
+        f"a{REPLACEMENT}": [f"x{REPLACEMENT}", {"n": 1, "t": [REPLACEMENT]}, None, True, 1.5],
+        7: "kept",
+    }
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers(-(2**53), 2**53) | ANY_TEXT,
+                    lambda inner: st.lists(inner) | st.dictionaries(ANY_TEXT, inner)))  # fmt: skip
+def test_cleaned_json_can_be_sent(value):
+    assert json.loads(orjson.dumps(clean_json(value))) == clean_json(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("", ""), ("abcd", "abcd"), ("abcde", "abc…"), ("😀😀😀😀😀", "😀😀😀…")],
+)
+def test_cut_shortens_to_the_limit(text, expected):
+    assert cut(text, 4) == expected
+    assert len(cut(text, 4)) <= 4
