@@ -9,6 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
+COVERAGE := $(BIN)/coverage
+COMPILE = $(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --all-extras
 # parallel test processes: one more than cores, because many tests wait for a lease or a grace; never more than four,
 # because acceptance tests start whole servers
 JOBS ?= $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 4)))
@@ -19,8 +21,8 @@ WHOLLY := states protocol transitions leases actions policy
 comma := ,
 space := $(subst ,, )
 
-.PHONY: help run test test-python test-postgresql test-js test-chaos check check-python check-js docs bench chaos screenshots \
-	constraints clean
+.PHONY: help run test test-python test-postgresql test-js test-chaos test-all matrix check check-python check-js docs bench chaos \
+	screenshots constraints clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,17 +30,27 @@ help: ## list the commands
 run: $(VENV)/.run ## start the job server with the example tasks (LIVEJOBS_HOST, LIVEJOBS_PORT, LIVEJOBS_DATA)
 	@exec $(BIN)/livejobs up examples/tasks.py
 
-test: test-python test-postgresql test-js test-chaos ## run every test; installs browser, PostgreSQL and Node where it can
+test: test-python test-postgresql test-js ## run the tests; installs browser, PostgreSQL and Node where it can
 
+test-all: test test-chaos ## run every test: those, and the chaos suite at its short level
+
+# Measured with `coverage run`, not by a plugin of pytest: one way for pytest's own processes and for all that tests start.
 test-python: $(VENV)/.dev ## the Python tests: unit, integration on SQLite, acceptance
 	@tests/machine browser postgresql
-	@$(PYTEST) -m "not chaos" $(DIST) $(if $(ARGS),$(ARGS),--cov --cov-report=)
-	@$(if $(ARGS),,$(BIN)/coverage report --include='$(subst $(space),$(comma),$(WHOLLY:%=*/livejobs/%.py))' --fail-under=100)
+ifeq ($(ARGS),)
+	@$(COVERAGE) erase
+	@$(COVERAGE) run -m pytest -m "not chaos" $(DIST)
+	@$(COVERAGE) combine --quiet
+	@$(COVERAGE) report
+	@$(COVERAGE) report --include='$(subst $(space),$(comma),$(WHOLLY:%=*/livejobs/%.py))' --fail-under=100
+else
+	@$(PYTEST) -m "not chaos" $(DIST) $(ARGS)
+endif
 
-test-postgresql: $(VENV)/.dev ## the integration tests again, on PostgreSQL
+test-postgresql: $(VENV)/.dev ## the tests that use the database again, on PostgreSQL
 	@tests/machine postgresql
 	@if tests/machine --have postgresql; then \
-	    LIVEJOBS_TEST_DATABASE=postgresql $(PYTEST) $(DIST) tests/integration $(ARGS); fi
+	    LIVEJOBS_TEST_DATABASE=postgresql $(PYTEST) --database-only $(DIST) tests/unit tests/integration $(ARGS); fi
 
 test-chaos: $(VENV)/.dev ## two seeds of the chaos suite, and that it catches deliberate defects
 	@tests/machine browser postgresql node
@@ -48,6 +60,9 @@ test-chaos: $(VENV)/.dev ## two seeds of the chaos suite, and that it catches de
 test-js: ## the JavaScript tests
 	@tests/machine node
 	@if tests/machine --have node; then $(MAKE) -s node_modules/.ready && npm run --silent test; fi
+
+matrix: $(VENV)/.dev ## the unit and integration tests with other Pythons, Djangos and the lowest versions (ONLY="lowest django-6.1")
+	@JOBS=$(JOBS) ARGS="$(ARGS)" tests/matrix $(ONLY)
 
 check: check-python check-js docs ## lint, format, types, floors, migrations, docs
 
@@ -80,10 +95,11 @@ screenshots: $(VENV)/.dev ## take the pictures of the README and the documentati
 
 constraints: $(VENV)/.dev ## pin every dependency anew
 	@$(PIP) install uv
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --no-header --no-annotate --all-extras pyproject.toml -o constraints.txt
+	@$(COMPILE) --universal --group dev pyproject.toml -o constraints.txt
+	@$(COMPILE) --python-version 3.11 --resolution lowest-direct pyproject.toml -o tests/matrix-lowest.txt
 
 clean: ## delete everything that make made
-	rm -rf $(VENV) node_modules docs/_build build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-matrix .coverage .coverage.* node_modules docs/_build build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find src tests bench docs examples -name __pycache__ -prune -exec rm -rf {} +
 
 # Set-up. A stamp is older than what it was made from exactly when something has to be installed again.
@@ -96,12 +112,14 @@ $(BIN)/python:
 
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Livejobs ..."
-	@$(PIP) install --constraint constraints.txt --editable .
+	@$(PIP) install --constraint constraints.txt --editable '.[server,postgresql]'
 	@touch $@
 
+# pip first: the one that comes with Python 3.11 cannot install a group
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Livejobs and what its tests and checks need ..."
-	@$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@$(PIP) install --constraint constraints.txt pip
+	@$(PIP) install --constraint constraints.txt --editable '.[server,postgresql]' --group dev
 	@touch $(VENV)/.run $@
 
 node_modules/.ready: package.json package-lock.json
