@@ -16,7 +16,7 @@ from typing import Any
 
 from django.db import connections
 
-from livejobs import actions
+from livejobs import actions, transitions
 from livejobs.definition import LiveJob
 from livejobs.health.presence import WORKER
 from livejobs.maintenance import loop
@@ -159,3 +159,25 @@ def log_of(job: Job) -> list[str]:
     lines = list(JobLog.objects.filter(job=job).order_by("seq").values_list("seq", "text"))
     assert [seq for seq, _ in lines] == list(range(1, len(lines) + 1))
     return [text for _, text in lines]
+
+
+def queued(task: str = "tests.jobs.add", **params: Any) -> Job:
+    """A job in a queue that no worker serves."""
+    return transitions.accept(Job(task=task, params=params or {"a": 1, "b": 1}, queue="nowhere"))
+
+
+def failing(times: int, call: Any, error: Exception, *, after: bool = False) -> Any:
+    """A call that fails so many times first: before it does anything, or when it has done it already."""
+    left = [times]
+
+    def fail_first(*args: Any, **kwargs: Any) -> Any:
+        if left[0] and not after:
+            left[0] -= 1
+            raise error
+        answer = call(*args, **kwargs)
+        if left[0]:
+            left[0] -= 1
+            raise error
+        return answer
+
+    return fail_first

@@ -278,7 +278,7 @@ def test_fields_are_named_as_people_write_them(location, path):
 # ---------------------------------------------------------------- the other side
 
 
-def javascript_constants() -> dict[str, object]:
+def javascript_constants() -> dict[str, Any]:
     """The constants of protocol.js: it is plain enough to be read as JSON after a few replacements."""
     source = (Path(livejobs.__file__).parent / "static/livejobs/protocol.js").read_text()
     constants: dict[str, Any] = {}

@@ -6,7 +6,6 @@ import os
 import re
 import socket
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -214,32 +213,6 @@ def test_a_part_is_ready_when_it_says_so(environment, listening, name):
     assert part.probe() == "3 jobs"
 
 
-def test_web_is_ready_when_it_says_so_and_answers(environment, listening, monkeypatch):
-    monkeypatch.setattr(assembly, "FIRST_REQUEST_SECONDS", 0.1)
-    web = assembled(environment, listening)["web"]
-    assert web.probe() is None
-    mark_ready("web")
-    assert web.probe() is None  # it hangs
-    listening.accept()[0].close()
-    asked: list[bytes] = []
-
-    def serve() -> None:
-        for answer in (b"", b"nonsense\r\n\r\n", b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"):
-            connection, _ = listening.accept()
-            with connection:
-                asked.append(connection.recv(4096))
-                connection.sendall(answer)
-
-    monkeypatch.setattr(assembly, "FIRST_REQUEST_SECONDS", 10)
-    thread = threading.Thread(target=serve)
-    thread.start()
-    answers = [web.probe() for _ in range(3)]
-    thread.join(10)
-
-    assert answers == [None, None, ""]
-    assert re.match(rb"GET /ready-[0-9a-f]{8} HTTP/1.1\r\nHost: 127.0.0.1\r\n", asked[0])
-
-
 # ---------------------------------------------------------------- a run
 
 
@@ -296,9 +269,7 @@ def run(data: Path, **given: Any) -> None:
         ({}, {"DATABASE_URL": "mysql://host/jobs"}, "DATABASE_URL must begin with postgresql://"),
     ],
 )
-def test_what_is_asked_wrongly_is_said_before_anything_is_made(
-    ran, tmp_path, monkeypatch, given, variables, beginning
-):
+def test_what_is_asked_wrongly_is_said_before_anything_is_made(ran, tmp_path, monkeypatch, given, variables, beginning):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
 

@@ -19,7 +19,7 @@ VARIABLES = ("LIVEJOBS_HOST", "LIVEJOBS_PORT", "LIVEJOBS_DATA", "LIVEJOBS_WORKER
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch) -> Path:
+def here(tmp_path: Path, monkeypatch) -> Path:
     """An empty folder, and no variable that would speak for an option."""
     monkeypatch.chdir(tmp_path)
     for name in VARIABLES:
@@ -148,7 +148,7 @@ def test_only_our_own_settings_take_the_database_from_a_variable(steps, monkeypa
 
 
 @pytest.mark.parametrize("well", [True, False])
-def test_check_tells_by_its_exit_code(steps, monkeypatch, capsys, here, well):
+def test_check_tells_by_its_exit_code(steps, monkeypatch, capsys, here, well: bool):
     monkeypatch.delenv("DJANGO_SETTINGS_MODULE", raising=False)
 
     def checkup(write: Any, seconds: float) -> bool:

@@ -6,7 +6,6 @@ import http.client
 import socket
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -68,7 +67,7 @@ def servers(monkeypatch) -> list[web.Server]:
 
 
 @pytest.fixture
-def port(monkeypatch) -> Iterator[int]:
+def port(monkeypatch) -> int:
     """The port that the supervisor opened, and told web of."""
     listening = socket.create_server(("127.0.0.1", 0))
     number = int(listening.getsockname()[1])
@@ -111,15 +110,3 @@ def test_it_serves_the_socket_it_was_given_and_says_when(runtime, port, servers)
 
     assert (answer.status, answer.headers["server"]) == (204, None)
     assert codes == [0]
-
-
-def test_a_start_that_fails_is_told_by_the_exit_code_and_no_mark(runtime, port, servers, application):
-    application.fails = True
-
-    codes: list[int] = []
-    thread = threading.Thread(target=lambda: codes.append(web.main()))
-    thread.start()
-    thread.join(10)
-
-    assert codes == [3]
-    assert list(runtime.iterdir()) == []

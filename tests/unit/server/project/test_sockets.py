@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 CONNECT = {"type": "websocket.connect"}
-CAN_ANSWER = {"websocket.http.response": {}}
+CAN_ANSWER: dict[str, Any] = {"websocket.http.response": {}}
 
 
 @pytest.fixture

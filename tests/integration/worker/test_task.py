@@ -1,0 +1,76 @@
+"""The Celery side of a live job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import DataError
+
+from livejobs import errors, transitions
+from livejobs.definition import LiveJob, current_job
+from livejobs.models import Job
+from livejobs.states import State
+from tests import jobs
+from tests.celery_app import app
+from tests.workers import failing, log_of, queued
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def eager() -> Iterator[None]:
+    app.conf.task_always_eager = True
+    yield
+    app.conf.task_always_eager = False
+
+
+def started(task: LiveJob[..., Any], **params: Any) -> Job:
+    """Start a job and read its row again."""
+    return Job.objects.get(id=task.delay(**params).id)
+
+
+def test_an_eager_host_runs_a_job_where_it_is_started(eager: None, capsys):
+    job = started(jobs.count_up, to=2)
+    assert (job.state, job.result, job.attempt, job.current) == ("succeeded", {"counted": 2}, 1, 2)
+    assert log_of(job) == ["line 0", "logged 0", "line 1", "logged 1"]
+    assert capsys.readouterr().out == ""
+    assert current_job().id is None
+
+
+def test_an_eager_job_may_fail_and_start_others(eager: None):
+    assert started(jobs.fails).state == "failed"
+    outer = started(jobs.starts_another, a=1)
+    assert (outer.state, Job.objects.get(id=int(str(outer.result))).result) == ("succeeded", 3)
+
+
+def test_an_eager_result_the_database_refuses_fails_the_job(eager: None, monkeypatch):
+    monkeypatch.setattr(transitions, "succeed", failing(1, transitions.succeed, DataError("no such number")))
+    job = started(jobs.at_once)
+    assert (job.state, (job.error or {})["reason"]) == ("failed", "result")
+
+
+def test_without_our_header_a_task_is_its_function():
+    assert app.tasks["tests.jobs.add"].apply(args=(1,), kwargs={"b": 2}).get() == 3
+    assert app.tasks["tests.jobs.add"](1, b=2) == 3
+    assert not Job.objects.exists()
+
+
+def test_a_job_that_calls_its_own_task_object_calls_the_function(eager: None):
+    job = started(jobs.calls_its_task, depth=3)
+    assert (job.state, job.result) == ("succeeded", 3)
+    assert Job.objects.count() == 1
+
+
+def test_celerys_own_ways_to_start_make_a_job_or_say_no():
+    job: Any = app.tasks["tests.jobs.add"].apply_async(args=(1,), kwargs={"b": 2}, queue="nowhere")
+    assert (job.params, job.queue, job.state) == ({"a": 1, "b": 2}, "nowhere", State.QUEUED)
+    with pytest.raises(errors.UnsupportedError, match="retry"):
+        app.tasks["tests.jobs.add"].retry()
+
+
+def test_params_that_no_longer_fit_fail_the_job(eager: None):
+    job = queued("tests.jobs.add", c=1)
+    job.refresh_from_db()
+    assert (job.state, (job.error or {})["reason"]) == ("failed", "params")

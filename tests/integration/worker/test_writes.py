@@ -1,0 +1,106 @@
+"""What one attempt writes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from livejobs import transitions
+from livejobs.definition import Attempt
+from livejobs.hints import broadcast
+from livejobs.models import Job, JobLog
+from livejobs.states import StopReason
+from livejobs.worker import writes as module
+from livejobs.worker.outcome import Failed, Outcome, Stopped, Succeeded
+from livejobs.worker.writes import AttemptWrites
+from tests.rows import ERROR, claimed, read
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def sent(monkeypatch) -> list[Any]:
+    events: list[Any] = []
+    monkeypatch.setattr(broadcast, "send", events.extend)
+    return events
+
+
+def begun() -> AttemptWrites:
+    job, _ = claimed()
+    return AttemptWrites(read(job), Attempt(job.id, 1, job.task))
+
+
+def test_lines_are_numbered_and_stored_in_batches_and_sent_after_that(sent, monkeypatch):
+    monkeypatch.setattr(module, "LOG_BATCH", 2)
+    writes = begun()
+    for number in range(5):
+        writes.attempt.write("info", f"line {number}\x00")
+    writes.flush_log()
+    stored = JobLog.objects.filter(job_id=writes.lease.job_id).order_by("seq")
+    assert [(line.seq, line.text) for line in stored] == [(n + 1, f"line {n}\ufffd") for n in range(5)]
+    assert [event.message["rank"] for event in sent] == [[1, 2], [3, 4], [5, 5]]
+
+
+def test_who_lost_the_lease_stores_no_line_and_keeps_none(sent):
+    writes = begun()
+    Job.objects.update(lease_owner="another")
+    writes.attempt.write("info", "late")
+    writes.flush_log()
+    assert not writes.attempt.lines
+    assert sent == []
+    assert not JobLog.objects.exists()
+
+
+def test_progress_is_a_tick_for_each_change_and_is_stored_once(sent):
+    writes = begun()
+    assert writes.sample() is None
+    writes.attempt.current, writes.attempt.total = 3, 4.5
+    assert writes.sample() == {"tick": 1, "current": 3, "total": 4.5, "message": ""}
+    assert writes.sample() is None
+    assert writes.unsaved_progress
+    writes.save_progress()
+    assert not writes.unsaved_progress
+    row = Job.objects.get()
+    assert (row.tick, row.current, row.total) == (1, 3, 4.5)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        (Succeeded({"rows": 7}), "succeeded"),
+        (Failed(ERROR), "failed"),
+        (Failed(ERROR, retry_in=timedelta(seconds=5)), "retrying"),
+        (Stopped(StopReason.CANCEL), "cancelled"),
+        (Stopped(StopReason.SHUTDOWN), "queued"),
+        (Stopped(StopReason.TIMEOUT), "failed"),
+    ],
+)
+def test_an_attempt_ends_as_it_ended_with_its_last_lines_and_progress(sent, outcome: Outcome, state):
+    writes = begun()
+    writes.attempt.write("info", "the last line")
+    writes.attempt.current = 9
+    finished = writes.finish(outcome)
+    assert finished is not None
+    assert finished.state == state
+    assert JobLog.objects.get().text == "the last line"
+    if state in ("succeeded", "failed", "cancelled"):
+        assert finished.current == 9
+
+
+def test_a_lease_that_is_anothers_leaves_nothing_to_say(sent):
+    writes = begun()
+    assert writes.finish(Stopped(StopReason.LEASE_LOST)) is None
+    assert Job.objects.get().state == "running"
+
+
+def test_a_result_that_cannot_be_stored_fails_the_job_and_says_so(sent, caplog):
+    writes = begun()
+    failed = writes.finish_unstorable(ValueError("no such number"))
+    assert failed is not None
+    assert failed.error is not None
+    assert (failed.state, failed.error["reason"]) == ("failed", "result")
+    (record,) = caplog.records
+    assert (record.event, record.job) == ("job.result_not_stored", failed.id)
+    assert transitions.retry(failed.id) is not None
