@@ -549,3 +549,17 @@ def test_one_click_on_many_threads_is_one_row(hints):
     assert sum(isinstance(answer, Job) for answer in answers) == 1
     assert sum(isinstance(answer, IntegrityError) for answer in answers) == 3
     assert Job.objects.count() == JobEvent.objects.count() == 1
+
+
+def test_who_subscribes_twice_is_told_once(monkeypatch, django_capture_on_commit_callbacks):
+    told: list[EdgeName] = []
+    monkeypatch.setattr(transitions, "SUBSCRIBERS", [])
+
+    def hear(job: Job, edge: EdgeName) -> None:
+        told.append(edge)
+
+    transitions.subscribe(hear)
+    transitions.subscribe(hear)
+    with django_capture_on_commit_callbacks(execute=True):
+        accepted()
+    assert told == [EdgeName.ACCEPT]

@@ -15,6 +15,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 
 import livejobs
 from livejobs import LiveJob, live_job
@@ -397,6 +399,7 @@ class TestOnADatabase:
 
     async def test_astart_makes_one_too(self):
         row = await livejobs.astart(kept, {"n": 2})
+        await sync_to_async(connections.close_all)()  # of the thread that did it
 
         assert (row.task, row.params, row.state) == (kept.name, {"n": 2}, "queued")
 

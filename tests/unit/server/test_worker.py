@@ -74,7 +74,8 @@ def test_celery_understands_every_argument(serving):
 
     context = command.make_context("worker", worker.arguments(Environment(workers=3))[2:], resilient_parsing=True)
 
-    assert (context.params["concurrency"], context.params["loglevel"]) == (3, logging.WARNING)
+    assert context.params["concurrency"] == 3
+    assert context.params["loglevel"] in (logging.WARNING, "WARNING")  # as the version of click has it
     assert context.args == []
 
 
