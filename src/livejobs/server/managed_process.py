@@ -94,9 +94,8 @@ class ManagedProcess:
         assert self.process.stdout is not None
         os.set_blocking(self.process.stdout.fileno(), False)
         if self.process.stdin is not None and self.stdin is not None:
-            with suppress(BrokenPipeError):
-                self.process.stdin.write(self.stdin)
-                self.process.stdin.close()
+            with suppress(BrokenPipeError), self.process.stdin as pipe:  # closed even where nobody reads it
+                pipe.write(self.stdin)
 
     @property
     def running(self) -> bool:

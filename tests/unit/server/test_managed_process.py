@@ -124,6 +124,15 @@ def test_it_dies_with_whoever_started_it():
     wait_for(gone, message="the end of the orphan")
 
 
+def test_its_input_is_closed_even_where_nobody_reads_it(make):
+    part = make("exit 3", stdin=b"x" * 1_000_000)  # more than a pipe holds
+    part.start()
+    assert part.process is not None
+    assert part.process.stdin is not None
+    assert part.process.stdin.closed
+    assert until_the_end(part) == ([], 3)
+
+
 # ---------------------------------------------------------------- its lines
 
 
