@@ -254,7 +254,7 @@ def _checked_params(live_job: LiveJob[..., Any], params: Mapping[str, Any]) -> d
 
 def _checked_name(name: str) -> str:
     cleaned = clean(name).strip()
-    limit = int(conf.MAX_NAME)
+    limit = conf.MAX_NAME
     if len(cleaned) > limit:
         message = _("At most %(limit)d characters; this has %(length)d.") % {"limit": limit, "length": len(cleaned)}
         raise InvalidError(_("The name is too long."), fields={"name": message})

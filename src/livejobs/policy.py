@@ -136,7 +136,7 @@ class Policy:
         return Q(owner_key__in=keys)
 
     def _exposed(self, live_job: LiveJob[..., Any]) -> bool:
-        return bool(conf.EXPOSE if live_job.options.expose is None else live_job.options.expose)
+        return conf.EXPOSE if live_job.options.expose is None else live_job.options.expose
 
     def _permitted(self, person: Person, live_job: LiveJob[..., Any], params: dict[str, Any]) -> bool:
         permission = live_job.options.permission

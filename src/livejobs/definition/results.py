@@ -16,12 +16,12 @@ import orjson
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from livejobs.conf import SETTINGS
+from livejobs.conf import Settings
 from livejobs.definition import wording
 from livejobs.errors import ResultError
 from livejobs.sanitize import clean
 
-MAX_RESULT_BYTES: Final[int] = next(setting.default for setting in SETTINGS if setting.name == "MAX_RESULT_BYTES")
+MAX_RESULT_BYTES: Final = Settings.MAX_RESULT_BYTES
 MAX_DEPTH: Final = 100  # levels of lists and dicts; also what ends a value that contains itself
 _AS_TEXT: Final = (date, time, timedelta, Decimal, UUID, PurePath)  # ISO 8601, digits, …: as pydantic writes them
 _NAME_SHOWN: Final = 40  # characters of a key in an error's path

@@ -14,15 +14,14 @@ from typing import Any, Final, get_type_hints
 
 import orjson
 
-from livejobs.conf import SETTINGS
+from livejobs.conf import Settings
 from livejobs.definition import wording
 from livejobs.definition.parameters import Parameter, UnsuitableError
 from livejobs.errors import DefinitionError, InvalidError, TooLargeError
 from livejobs.protocol import within_depth
 
-_DEFAULTS: Final = {setting.name: setting.default for setting in SETTINGS}
-MAX_PARAMS_BYTES: Final[int] = _DEFAULTS["MAX_PARAMS_BYTES"]
-MAX_NESTING: Final[int] = _DEFAULTS["MAX_NESTING"]
+MAX_PARAMS_BYTES: Final = Settings.MAX_PARAMS_BYTES
+MAX_NESTING: Final = Settings.MAX_NESTING
 _NAMED_UNKNOWN: Final = 10  # unknown names that are answered one by one: the answer must not grow with hostile input
 _UNFIT: Final[dict[Any, tuple[str, str]]] = {
     inspect.Parameter.VAR_POSITIONAL: (

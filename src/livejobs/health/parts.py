@@ -6,7 +6,6 @@ A sentence names no more than the class of trouble: a driver's own text may hold
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -26,6 +25,7 @@ from django.utils.translation import ngettext
 from livejobs.conf import conf
 from livejobs.health import presence
 from livejobs.hints.publishing import Publisher, celery_app
+from livejobs.per_process import PerProcess
 
 ANSWER_SECONDS: Final = 2.0  # what has not answered by then counts as down
 GIVE_UP_SECONDS: Final = 30.0  # a look that hangs for this long is left alone, and another one may begin
@@ -59,7 +59,7 @@ class Finding:
 
 def look() -> dict[str, Finding]:
     """Ask every part, all at the same time; takes ANSWER_SECONDS at most."""
-    looks = [_under_way(parts) for parts in _PARTS]
+    looks = [_looks().at(parts) for parts in _PARTS]
     deadline = time.monotonic() + ANSWER_SECONDS
     found: dict[str, Finding] = {}
     for each in looks:
@@ -205,27 +205,24 @@ class _Look:
             return _silent() if _timed_out(error) else Finding(Status.DOWN, _("It cannot be used."))
 
 
-_looks: dict[int, _Look] = {}
-_lock = threading.Lock()
+class _Looks:
+    """The looks of this process: however many ask, each part is asked once at a time."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, _Look] = {}
+        self._lock = threading.Lock()
+
+    def at(self, parts: Parts) -> _Look:
+        """The look that is under way, else a new one."""
+        with self._lock:
+            found = self._last.get(id(parts))
+            if found is None or found.done.is_set() or time.monotonic() - found.begun_at > GIVE_UP_SECONDS:
+                found = self._last[id(parts)] = _Look(parts)
+                threading.Thread(target=found.run, name=f"livejobs-look-{next(iter(parts))}", daemon=True).start()
+            return found
 
 
-def _under_way(parts: Parts) -> _Look:
-    """The look that is under way, else a new one: however many ask, each part is asked once at a time."""
-    with _lock:
-        found = _looks.get(id(parts))
-        if found is None or found.done.is_set() or time.monotonic() - found.begun_at > GIVE_UP_SECONDS:
-            found = _looks[id(parts)] = _Look(parts)
-            threading.Thread(target=found.run, name=f"livejobs-look-{next(iter(parts))}", daemon=True).start()
-        return found
-
-
-def _forget_after_fork() -> None:
-    global _lock
-    _lock = threading.Lock()
-    _looks.clear()
-
-
-os.register_at_fork(after_in_child=_forget_after_fork)
+_looks: Final = PerProcess(_Looks)
 
 
 def _silent() -> Finding:

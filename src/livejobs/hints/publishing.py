@@ -101,7 +101,7 @@ class Publisher:
 
     def _connected(self) -> Any:
         if self._producer is None:
-            bound = float(conf.PUBLISH_SECONDS)
+            bound = conf.PUBLISH_SECONDS
             app = celery_app()
             options = {
                 **(app.conf.broker_transport_options or {}),
@@ -199,4 +199,4 @@ def finish() -> None:
     """Publish what this process accepted before it ends, within a short bound."""
     ending = publish_thread.take()
     if ending is not None:
-        ending.finish(float(conf.PUBLISH_SECONDS))
+        ending.finish(conf.PUBLISH_SECONDS)

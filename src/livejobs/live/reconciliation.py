@@ -147,4 +147,4 @@ class Reconciliation:
 
 
 def _pause(finished: bool) -> float:
-    return float(conf.HEAL_FINISHED_SECONDS if finished else conf.HEAL_SECONDS)
+    return conf.HEAL_FINISHED_SECONDS if finished else conf.HEAL_SECONDS

@@ -149,10 +149,12 @@ class Session:
                     return [ReadSnapshot(request, answer.listing)]
                 text = f"One connection may have {WATCHES_MAX} watches."
                 self._say_error(ErrorCode.TOO_LARGE, text, request.ref)
-            case ReadSnapshot(watch, _), Jobs() | OneJob():
-                watching = self.coverage.current(watch)
-                if watching is not None:
-                    self._show(watching, answer)
+            case ReadSnapshot(watch, _), Jobs():
+                if (watching := self.coverage.current(watch)) is not None:
+                    self._show_list(watching, answer)
+            case ReadSnapshot(watch, _), OneJob():
+                if (watching := self.coverage.current(watch)) is not None:
+                    self._show_job(watching, answer)
         return []
 
     def failed(self, request: Request, error: LivejobsError) -> None:
@@ -208,12 +210,6 @@ class Session:
         self._wake()
 
     # ------------------------------------------------------------ snapshots
-
-    def _show(self, watching: Watching, answer: Jobs | OneJob) -> None:
-        if isinstance(answer, OneJob):
-            self._show_job(watching, answer)
-        else:
-            self._show_list(watching, answer)
 
     def _show_list(self, watching: Watching, answer: Jobs) -> None:
         early = watching.settle((job["id"] for job in answer.jobs), more=answer.more)

@@ -67,7 +67,7 @@ def snapshot(
             {"name": task.name, "title": task.title, "doc": task.doc, "schema": task.schema}
             for task in policy.tasks(person)
         ],
-        "limits": {"params": int(conf.MAX_PARAMS_BYTES), "name": int(conf.MAX_NAME)},
+        "limits": {"params": conf.MAX_PARAMS_BYTES, "name": conf.MAX_NAME},
         "urls": {"job": reverse("livejobs:job", args=[0]), "login": _login_url()},
         "jobs": [public_job(job, truncate=truncate) for job in jobs],
         "more": more,

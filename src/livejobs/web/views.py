@@ -92,7 +92,7 @@ def _visible_or_404(request: HttpRequest, job_id: int) -> Job:
 
 
 def _may_see_traceback(person: Person) -> bool:
-    return person.staff or bool(conf.TRACEBACK_FOR_OWNER)
+    return person.staff or conf.TRACEBACK_FOR_OWNER
 
 
 def _page(

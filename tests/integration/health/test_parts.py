@@ -25,9 +25,9 @@ NAMES = ["database", "migrations", "workers", "maintenance", "broker", "channel_
 
 @pytest.fixture(autouse=True)
 def _nothing_under_way() -> Iterator[None]:
-    parts._looks.clear()
+    parts._looks.take()
     yield
-    parts._looks.clear()
+    parts._looks.take()
 
 
 @pytest.fixture

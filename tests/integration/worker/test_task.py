@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import DataError
 
-from livejobs import errors, transitions
+from livejobs import errors, signals, transitions
 from livejobs.definition import LiveJob, current_job
 from livejobs.models import Job
 from livejobs.states import State
@@ -37,6 +37,21 @@ def test_an_eager_host_runs_a_job_where_it_is_started(eager: None, capsys):
     assert log_of(job) == ["line 0", "logged 0", "line 1", "logged 1"]
     assert capsys.readouterr().out == ""
     assert current_job().id is None
+
+
+def test_hosts_hear_of_an_eager_job_in_the_order_in_which_it_ran(eager: None):
+    """The broker is told last: where it runs the job inline, all else would hear of the end before the beginning."""
+    heard: list[str] = []
+
+    def hear(edge: str, **_: Any) -> None:
+        heard.append(edge)
+
+    signals.job_changed.connect(hear)
+    try:
+        started(jobs.at_once)
+    finally:
+        signals.job_changed.disconnect(hear)
+    assert heard == ["accept", "claim", "succeed"]
 
 
 def test_an_eager_job_may_fail_and_start_others(eager: None):

@@ -42,6 +42,7 @@ async def test_who_asks_while_a_read_is_under_way_is_not_served_by_it():
     await settle()
     later = [asking(reads, "mine", source.read) for _ in range(5)]
     await settle()
+    assert source.begun == 1  # never beside another read of the same, though there is a turn left
     source.go_on.set()
     assert await first == 1
     assert await asyncio.gather(*later) == [2] * 5
