@@ -91,7 +91,7 @@ chaos: $(VENV)/.dev ## break a cluster of real processes and check what we promi
 
 screenshots: $(VENV)/.dev ## take the pictures of the README and the documentation from a real server
 	@tests/machine browser
-	@$(BIN)/python -m tests.screenshots $(ARGS)
+	@$(BIN)/python -m tests.support.screenshots $(ARGS)
 
 constraints: $(VENV)/.dev ## pin every dependency anew
 	@$(PIP) install uv

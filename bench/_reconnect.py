@@ -13,10 +13,10 @@ from typing import Any, Final
 from playwright.sync_api import sync_playwright
 
 import livejobs
-from tests.browser import FLAGS
 from tests.chaos.clients import new_browser
 from tests.chaos.cluster import Cluster, Size
 from tests.chaos.pages import Observer, gathered
+from tests.support.browser import FLAGS
 
 JOBS: Final = 1_200
 ROWS: Final = 1_000

@@ -25,7 +25,7 @@ def main(waiting: int) -> None:
     from livejobs.maintenance import loop
     from livejobs.models import Job, JobEvent
     from livejobs.states import State
-    from tests.waiting import wait_for
+    from tests.support.waiting import wait_for
 
     def scheduled(seconds: float) -> Job:
         moment = timezone.now() + timedelta(seconds=seconds)

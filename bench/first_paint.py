@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser import FLAGS, START, Server
+from tests.support.browser import FLAGS, START, Server
 
 ROUNDS = 5
 JOBS = 50  # a full list

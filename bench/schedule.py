@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.servers import Postgres
+from tests.support.servers import Postgres
 
 WAITING = 100_000
 

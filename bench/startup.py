@@ -20,7 +20,7 @@ from pathlib import Path
 
 from websockets.sync.client import connect
 
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).parent.parent
 ROUNDS = 5

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from tests.servers import MissingServerError, Postgres, Valkey
+from tests.support.servers import MissingServerError, Postgres, Valkey
 
 IN_CI = os.environ.get("CI") == "true"
 

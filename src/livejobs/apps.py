@@ -20,9 +20,10 @@ class LivejobsConfig(AppConfig):
         """Connect the rooms: definitions to Celery, transitions to the hints, Celery's worker to the agent."""
         from django.utils.translation import gettext
 
-        from livejobs import actions, checks, job_logging  # noqa: F401 - importing registers the checks
+        from livejobs import actions, checks  # noqa: F401 - importing registers the checks
         from livejobs.definition import LiveJob, registry, translate_with
         from livejobs.health.canary import CANARY
+        from livejobs.hints import job_logging
 
         translate_with(gettext)
         LiveJob.starter = actions.start

@@ -1,7 +1,7 @@
 """Django signals for hosts. A broken receiver is logged and never breaks a job.
 
 Each is sent after the commit, in the process that made the change, with `job` (the row as committed) and `edge` (its
-name, `livejobs.states.EdgeName`). Our own log of jobs (`job_logging`) listens to them too.
+name, `livejobs.states.EdgeName`). Our own log of jobs (`hints.job_logging`) listens to them too.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import WORKERS, Person, Server, button, heard, id_of, row, run, text_of
+from tests.support.browser import WORKERS, Person, Server, button, heard, id_of, row, run, text_of
 
-pytest_plugins = ("tests.browser_fixtures",)
+pytest_plugins = ("tests.support.browser_fixtures",)
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 

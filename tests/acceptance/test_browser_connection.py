@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import TASKS, Person, Server, button, heard, id_of, is_live, row, run, text_of
+from tests.support.browser import TASKS, Person, Server, button, heard, id_of, is_live, row, run, text_of
 
-pytest_plugins = ("tests.browser_fixtures",)
+pytest_plugins = ("tests.support.browser_fixtures",)
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 # Every second message that the channel layer brings to the web process is lost, the hub's own pings and echoes too.
@@ -198,6 +198,23 @@ def test_an_action_while_disconnected(person: Person, server: Server, gate: str)
     server.let(gate)
     expect(line.locator(".lj-word")).to_have_text("Completed")
     assert [frame for frame in wire.sent if frame["action"] == "cancel"] == []
+
+
+def test_an_action_before_the_connection_is_up_waits_for_it(person: Person, server: Server, gate: str) -> None:
+    """A job's page has its buttons before its connection: whoever is quick is not told that it is away."""
+    page = person.open()
+    job = person.job(page, "hold", "Quick", gate=gate)
+    wire = person.wire()
+    wire.slow("hello")
+    page.goto(f"{server.url}jobs/{job}/")
+    head = page.locator(".lj-jobhead")
+    expect(page.locator("livejobs-status")).to_have_text("Connecting…")
+    head.get_by_role("button", name="Cancel").click()
+    head.get_by_role("button", name="Stop it").click()
+    expect(head.get_by_role("button", name="Cancel")).to_have_attribute("aria-disabled", "true")
+    wire.hurry()
+    expect(head.locator(".lj-word")).to_have_text("Cancelled")
+    assert len([frame for frame in wire.sent if frame["action"] == "cancel"]) == 1
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import Person, Server, button, id_of, is_live, row, run
+from tests.support.browser import Person, Server, button, id_of, is_live, row, run
 
-pytest_plugins = ("tests.browser_fixtures",)
+pytest_plugins = ("tests.support.browser_fixtures",)
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 HOSTILE = {

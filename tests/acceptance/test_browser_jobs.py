@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import APIResponse, Route, expect
 
-from tests.browser import EXAMPLES, PATIENCE, Person, Server, button, heard, id_of, is_live, row, run, text_of
-from tests.waiting import wait_for
+from tests.support.browser import EXAMPLES, PATIENCE, Person, Server, button, heard, id_of, is_live, row, run, text_of
+from tests.support.waiting import wait_for
 
-pytest_plugins = ("tests.browser_fixtures",)
+pytest_plugins = ("tests.support.browser_fixtures",)
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 # Runs in the page: the tab is in the background, and in front again.

@@ -12,10 +12,10 @@ from collections import Counter
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import START, Person, Server, is_live, row
-from tests.waiting import wait_for
+from tests.support.browser import START, Person, Server, is_live, row
+from tests.support.waiting import wait_for
 
-pytest_plugins = ("tests.browser_fixtures",)
+pytest_plugins = ("tests.support.browser_fixtures",)
 pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(400)]
 
 TRUE_SECONDS = 10  # from the last change of a row until every page shows it

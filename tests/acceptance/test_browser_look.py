@@ -14,10 +14,22 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser import DESKTOP, PATIENCE, PHONE, WORKERS, Complaints, Person, Server, button, is_live, row, text_of
-from tests.waiting import wait_for
+from tests.support.browser import (
+    DESKTOP,
+    PATIENCE,
+    PHONE,
+    WORKERS,
+    Complaints,
+    Person,
+    Server,
+    button,
+    is_live,
+    row,
+    text_of,
+)
+from tests.support.waiting import wait_for
 
-pytest_plugins = ("tests.browser_fixtures",)
+pytest_plugins = ("tests.support.browser_fixtures",)
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 LONG = "Quarterly-report-of-the-department-without-a-single-space-in-its-name" * 3

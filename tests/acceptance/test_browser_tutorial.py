@@ -11,10 +11,10 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import PATIENCE, Person, Server, Wire
-from tests.waiting import wait_for
+from tests.support.browser import PATIENCE, Person, Server, Wire
+from tests.support.waiting import wait_for
 
-pytest_plugins = ("tests.browser_fixtures",)
+pytest_plugins = ("tests.support.browser_fixtures",)
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 PAGE = """<!doctype html>

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server_process import COMMAND, Server, environment, get
-from tests.waiting import wait_for
+from tests.support.server_process import COMMAND, Server, environment, get
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(180)
 PARTS = ["settings", "database", "migrations", "workers", "maintenance", "broker", "channel_layer"]

@@ -19,9 +19,9 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 import livejobs
-from tests.server_process import COMMAND, STOP_SECONDS, Server, Visitor, environment, get
-from tests.servers import Valkey, free_port
-from tests.waiting import wait_for
+from tests.support.server_process import COMMAND, STOP_SECONDS, Server, Visitor, environment, get
+from tests.support.servers import Valkey, free_port
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(180)
 

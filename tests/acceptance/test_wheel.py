@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).parent.parent.parent
 STARTED = re.compile(r"http://127\.0\.0\.1:\d+/")

@@ -20,10 +20,10 @@ from playwright.sync_api import Error as PlaywrightError
 
 from livejobs.protocol import LIST_LIVE_MAX
 from livejobs.web.words import say
-from tests.browser import FLAGS
 from tests.chaos.pages import Look
 from tests.chaos.truth import SAID, Truth
-from tests.waiting import wait_for
+from tests.support.browser import FLAGS
+from tests.support.waiting import wait_for
 
 T = TypeVar("T")
 ANSWER_SECONDS: Final = 60.0

@@ -20,8 +20,8 @@ import django
 from tests.chaos import failpoints, ledger, scripts
 from tests.chaos.defects import DEFECTS
 from tests.chaos.proxy import Link, Proxy
-from tests.servers import Postgres, Valkey, free_port
-from tests.waiting import wait_for
+from tests.support.servers import Postgres, Valkey, free_port
+from tests.support.waiting import wait_for
 
 START_SECONDS: Final = 60
 STOP_SECONDS: Final = 25

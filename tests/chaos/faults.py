@@ -17,7 +17,7 @@ from tests.chaos import failpoints, screen_faults
 from tests.chaos.cluster import Cluster, Process, children, wait
 from tests.chaos.load import Plan
 from tests.chaos.stage import Stage
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 Inject = Callable[[Cluster, random.Random], int]
 MIXTURE: Final[tuple[Plan, ...]] = (

@@ -13,7 +13,7 @@ from tests.chaos.cluster import wait
 from tests.chaos.load import Plan
 from tests.chaos.pages import gathered
 from tests.chaos.stage import LOAD_SECONDS, Stage
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 TOO_MANY: Final = 1_200  # jobs, more than a list keeps live
 LONG_LIST: Final = 500  # rows

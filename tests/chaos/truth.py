@@ -16,7 +16,7 @@ from livejobs.policy import BROWSER_ID
 from livejobs.protocol import LIST_DEFAULT, LIST_LIVE_MAX
 from livejobs.states import FINISHED
 from livejobs.web.page_data import now
-from tests.said import describe
+from tests.support.said import describe
 
 SAID: Final = ("kind", "word", "line", "name", "sub")
 

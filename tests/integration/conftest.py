@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from django.conf import settings
 
-from tests.servers import Valkey
-from tests.workers import FAST, Worker, maintaining
+from tests.support.servers import Valkey
+from tests.support.workers import FAST, Worker, maintaining
 
 
 @pytest.fixture(autouse=True)

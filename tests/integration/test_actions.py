@@ -32,9 +32,9 @@ from livejobs.models import Job
 from livejobs.policy import BROWSER_ID, Person, Policy
 from livejobs.states import State
 from tests import jobs
-from tests.rows import DONE, accepted, at_once, check_history, claimed, in_state, put, read
-from tests.servers import Valkey
-from tests.waiting import wait_for
+from tests.support.rows import DONE, accepted, at_once, check_history, claimed, in_state, put, read
+from tests.support.servers import Valkey
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.django_db
 

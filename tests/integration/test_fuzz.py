@@ -17,8 +17,8 @@ import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
 from livejobs.protocol import SUBPROTOCOL, CloseCode
-from tests.servers import Valkey, free_port
-from tests.waiting import wait_for
+from tests.support.servers import Valkey, free_port
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
 FRAMES = 10_000  # of each dialect

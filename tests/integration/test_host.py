@@ -16,9 +16,9 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from livejobs.models import Job
-from tests.servers import free_port
-from tests.waiting import wait_for
-from tests.workers import Worker
+from tests.support.servers import free_port
+from tests.support.waiting import wait_for
+from tests.support.workers import Worker
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(120)]
 

@@ -9,7 +9,7 @@ import pytest
 
 from livejobs import leases, transitions
 from livejobs.models import JobLog
-from tests.rows import DONE, claimed, line, read, whole
+from tests.support.rows import DONE, claimed, line, read, whole
 
 pytestmark = pytest.mark.django_db
 

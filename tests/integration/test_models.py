@@ -7,7 +7,7 @@ import pytest
 from livejobs.leases import append_log
 from livejobs.models import STATE_LABELS, Job, JobEvent, JobLog
 from livejobs.states import ACTIVE, FINISHED, WAITING, State
-from tests.rows import accepted, claimed, in_state, line
+from tests.support.rows import accepted, claimed, in_state, line
 
 pytestmark = pytest.mark.django_db
 

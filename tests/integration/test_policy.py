@@ -14,7 +14,7 @@ from livejobs.definition import LiveJob, registry
 from livejobs.errors import NotAllowedError, NotFoundError
 from livejobs.groups import ALL_GROUP, owner_group
 from livejobs.policy import BROWSER_ID, Person, Policy, ensure_browser_id, get_policy, person_of, user_key
-from tests.rows import accepted
+from tests.support.rows import accepted
 
 pytestmark = pytest.mark.django_db
 

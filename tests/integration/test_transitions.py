@@ -18,7 +18,20 @@ from livejobs.hints import publishing
 from livejobs.leases import Lease
 from livejobs.models import Job, JobEvent, JobLog
 from livejobs.states import RELEASE, EdgeName, State, StopReason
-from tests.rows import DONE, ERROR, TASK, accepted, at_once, check_history, claimed, in_state, line, put, read, whole
+from tests.support.rows import (
+    DONE,
+    ERROR,
+    TASK,
+    accepted,
+    at_once,
+    check_history,
+    claimed,
+    in_state,
+    line,
+    put,
+    read,
+    whole,
+)
 
 pytestmark = pytest.mark.django_db
 

@@ -19,7 +19,7 @@ from livejobs import leases, transitions
 from livejobs.leases import Lease
 from livejobs.models import Job, JobEvent, JobLog
 from livejobs.states import FINISHED, WAITING, State, StopReason
-from tests.rows import DONE, ERROR, TASK, accepted, at_once, check_history, claimed, line, put, read, whole
+from tests.support.rows import DONE, ERROR, TASK, accepted, at_once, check_history, claimed, line, put, read, whole
 
 S = State
 REASONS = (StopReason.CANCEL, StopReason.TIMEOUT, StopReason.SHUTDOWN)

@@ -100,9 +100,34 @@ test("a message is told before the command's promise is kept", async () => {
 });
 
 test("while disconnected a command is refused at once and never sent later", async () => {
-  const socket = make();
+  const socket = live();
+  last().drops();
   assert.equal((await refused(socket.start({ task: "sec3" }))).code, "disconnected");
+  mock.timers.tick(1000);
   last().hello();
+  assert.deepEqual(last().sent, []);
+});
+
+test("a command waits for a connection that is under way", async () => {
+  const socket = make();
+  const cancelled = socket.cancel(7);
+  assert.deepEqual(last().sent, []);
+  last().hello();
+  await Promise.resolve();
+  const [{ ref, ...frame }] = last().sent;
+  assert.deepEqual(frame, { action: "cancel", job_id: 7 });
+  last().says({ action: "ack", ref, job: { id: 7 } });
+  assert.deepEqual(await cancelled, { id: 7 });
+});
+
+test("a command that waited for a connection that failed is never sent", async () => {
+  const socket = make();
+  const started = refused(socket.start({ task: "sec3" }));
+  last().drops();
+  assert.equal((await started).code, "disconnected");
+  mock.timers.tick(1000);
+  last().hello();
+  await Promise.resolve();
   assert.deepEqual(last().sent, []);
 });
 

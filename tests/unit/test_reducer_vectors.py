@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.reducer import Reducer
+from tests.support.reducer import Reducer
 
 FOLDER = Path(__file__).parent.parent / "vectors"
 VECTORS: list[dict[str, Any]] = json.loads((FOLDER / "reducer.json").read_text())

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.said import describe, estimate, exact, number, whole
+from tests.support.said import describe, estimate, exact, number, whole
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors/describe.json").read_text())
 

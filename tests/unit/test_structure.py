@@ -14,7 +14,7 @@ SOURCE = Path(livejobs.__file__).parent
 TESTS = Path(__file__).parents[1]
 # Declarations and wiring; what goes wrong in them shows wherever they are used.
 UNTESTED = {
-    "admin", "apps", "job_logging", "signals", "urls", "live.requests", "live.routing", "server.failures",
+    "admin", "apps", "urls", "live.requests", "live.routing", "server.failures",
     "server.project.apps", "server.project.asgi", "server.project.celery", "server.project.settings",
     "server.project.urls", "web.urls", "management.commands.livejobs_check", "management.commands.livejobs_maintain",
 }  # fmt: skip
@@ -23,7 +23,7 @@ ELSEWHERE = {
     "server.preflight": "acceptance/test_up.py",
     "server.supervisor": "acceptance/test_up.py",
 }
-DOORS = ("definition", "hints", "health")
+DOORS = ("database", "definition", "hints", "health")
 
 
 def modules() -> list[str]:

@@ -1,4 +1,4 @@
-"""What a session asks, answered from the database. Synchronous: call these through `database_pool.run`."""
+"""What a session asks, answered from the database. Synchronous: call these through `database.pool.run`."""
 
 from __future__ import annotations
 

@@ -17,8 +17,9 @@ from typing import Any, Final
 from django.db import InterfaceError, OperationalError
 
 from livejobs.conf import conf
+from livejobs.database import pool
 from livejobs.errors import LivejobsError, UnavailableError
-from livejobs.live import answers, database_pool
+from livejobs.live import answers
 from livejobs.live.hub import Hub
 from livejobs.live.identity import Door, SessionChangedError
 from livejobs.live.origin import is_welcome
@@ -142,13 +143,13 @@ class SocketEndpoint:
         return []
 
     async def _ask(self, request: Request) -> Answer:
-        return await database_pool.run(answers.answer_to, self._door, request)
+        return await pool.run(answers.answer_to, self._door, request)
 
     async def _read_snapshot(self, request: ReadSnapshot) -> Answer:
         listing = request.listing
         if listing is None:
             return await self._hub.snapshots.read(self, partial(self._ask, request))
-        return await self._hub.snapshots.read(listing.key, partial(database_pool.run, answers.read_list, listing))
+        return await self._hub.snapshots.read(listing.key, partial(pool.run, answers.read_list, listing))
 
     async def _recheck(self) -> None:
         while True:
@@ -190,7 +191,7 @@ class SocketEndpoint:
 
     async def _read_lines(self, request: ReadLog) -> None:
         try:
-            chunk = await database_pool.run(answers.read_log, request)
+            chunk = await pool.run(answers.read_log, request)
         except Exception as error:
             logger.debug("A log is read again: %s", error)
             await asyncio.sleep(LOG_AGAIN_SECONDS)

@@ -17,9 +17,10 @@ from typing import Any, ClassVar, Final, Protocol
 from weakref import WeakKeyDictionary
 
 from livejobs.conf import conf
+from livejobs.database import pool
 from livejobs.groups import JOB_GROUP_PREFIX, job_group, list_groups
 from livejobs.health import presence
-from livejobs.live import answers, database_pool, queue_status
+from livejobs.live import answers, queue_status
 from livejobs.live.counts import Counts
 from livejobs.live.coverage import Coverage, Seen
 from livejobs.live.event import Event, read_event
@@ -41,7 +42,7 @@ WINDOW_SECONDS: Final = 60.0  # rows commit out of order: a new one is looked fo
 IN_FLIGHT: Final = 10_000  # ids below the highest that may not have been committed when this process began to look
 COUNT_LOOK_SECONDS: Final = 0.1  # between two looks at what is to be counted
 # Of the threads that read for sockets: after a deploy every page asks for all its rows, and starts must not wait
-SNAPSHOTS_AT_ONCE: Final = database_pool.THREADS // 2
+SNAPSHOTS_AT_ONCE: Final = pool.THREADS // 2
 REMADE_AT_ONCE: Final = 50  # events made again from rows at a time; each may hold a result of 1 MiB
 
 
@@ -89,7 +90,7 @@ class Hub:
         self._sockets.add(socket)
         if not self._tasks:
             work = [self._link.run, self._heal_forever, self._count_forever, self._follow_status]
-            work.append(database_pool.cut_off_hung_calls)
+            work.append(pool.cut_off_hung_calls)
             self._tasks = [asyncio.create_task(_unfailing(each), name=f"livejobs-{each.__name__}") for each in work]
         if self._said:
             socket.session.status(self._said)
@@ -234,7 +235,7 @@ class Hub:
                 raise
 
     async def _heal_jobs(self, due: list[int]) -> None:
-        found = await database_pool.run(answers.levels, due)
+        found = await pool.run(answers.levels, due)
         for job_id in set(due) - {level.job_id for level in found}:
             self._tell_gone(job_id)
         late = []
@@ -255,7 +256,7 @@ class Hub:
         if all(group.startswith(JOB_GROUP_PREFIX) for group in self._groups):
             return
         above, below = await self._seen_before(now), None
-        while found := await database_pool.run(answers.newcomers, above, below):
+        while found := await pool.run(answers.newcomers, above, below):
             await self._deliver_again(self._missed(found))
             if len(found) < answers.NEWCOMERS_AT_ONCE:
                 return
@@ -263,7 +264,7 @@ class Hub:
 
     async def _seen_before(self, now: float) -> int:
         """The highest id seen a window before the last round that worked: trouble and freezes only widen it."""
-        highest = await database_pool.run(answers.newest_id)
+        highest = await pool.run(answers.newest_id)
         if not self._marks:
             self._marks.append((now - WINDOW_SECONDS, max(0, highest - IN_FLIGHT)))
         while len(self._marks) > 1 and self._marks[1][0] <= self._marks[-1][0] - WINDOW_SECONDS:
@@ -284,7 +285,7 @@ class Hub:
 
     async def _deliver_again(self, job_ids: list[int]) -> None:
         for start in range(0, len(job_ids), REMADE_AT_ONCE):
-            for broadcast in await database_pool.run(answers.remade, job_ids[start : start + REMADE_AT_ONCE]):
+            for broadcast in await pool.run(answers.remade, job_ids[start : start + REMADE_AT_ONCE]):
                 event = read_event(broadcast.message)
                 if event is not None:
                     self._deliver(event)
@@ -309,7 +310,7 @@ class Hub:
             if not due:
                 continue
             try:
-                found = await database_pool.run(answers.running, [jobs for _, jobs in due])
+                found = await pool.run(answers.running, [jobs for _, jobs in due])
             except Exception as error:
                 logger.debug("The running jobs are counted again: %s", error)
                 self._counts.suspect()
@@ -328,7 +329,7 @@ class Hub:
             while True:
                 broker_up = await loop.run_in_executor(thread, broker.is_up)
                 with suppress(Exception):  # without the database the last word stands
-                    workers = await database_pool.run(presence.worker_counts)
+                    workers = await pool.run(presence.worker_counts)
                     self._queues = queue_status.queue_statuses(workers, broker_up)
                 self._say_status()
                 await asyncio.sleep(STATUS_SECONDS)

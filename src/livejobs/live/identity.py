@@ -20,7 +20,7 @@ class SessionChangedError(Exception):
 
 
 class Door:
-    """Reads who is behind one socket. Every method uses the database: call them through `database_pool.run`.
+    """Reads who is behind one socket. Every method uses the database: call them through `database.pool.run`.
 
     :param scope: the ASGI scope; `session` and `user` are used where a middleware has put them there.
     """

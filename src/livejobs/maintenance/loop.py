@@ -17,7 +17,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, connections
 
 from livejobs.conf import conf
-from livejobs.database_timeouts import Watched, bound_connecting
+from livejobs.database.timeouts import Watched, bound_connecting
 from livejobs.health import presence
 from livejobs.log_events import LogEvent, fields
 from livejobs.maintenance.dispatcher import Dispatcher

@@ -20,6 +20,7 @@ from channels.layers import get_channel_layer
 
 from livejobs import groups, transitions
 from livejobs.conf import conf
+from livejobs.database.thread import AWAY, AgentDatabase
 from livejobs.definition import Attempt, registry
 from livejobs.health import presence
 from livejobs.hints import broadcast, publishing, queue_probes
@@ -29,7 +30,6 @@ from livejobs.per_process import PerProcess
 from livejobs.states import StopReason
 from livejobs.worker import interrupt, processes
 from livejobs.worker.attempt_supervisor import AttemptSupervisor
-from livejobs.worker.database_thread import AWAY, AgentDatabase
 from livejobs.worker.outcome import Outcome
 from livejobs.worker.parent import parent
 from livejobs.worker.watchdog import Watchdog

@@ -11,13 +11,13 @@ from functools import partial
 from typing import Any
 
 from livejobs.conf import conf
+from livejobs.database.thread import AWAY, AgentDatabase
 from livejobs.hints import broadcast
 from livejobs.leases import Renewal
 from livejobs.log_events import LogEvent, fields
 from livejobs.models import Job
 from livejobs.states import StopReason
 from livejobs.worker import interrupt, processes
-from livejobs.worker.database_thread import AWAY, AgentDatabase
 from livejobs.worker.outcome import Stopped
 from livejobs.worker.parent import parent
 from livejobs.worker.writes import AttemptWrites

@@ -12,6 +12,7 @@ from celery import Task, shared_task
 
 from livejobs import transitions
 from livejobs.conf import conf
+from livejobs.database.thread import AWAY
 from livejobs.definition import Attempt, LiveJob, current_job, running
 from livejobs.errors import JobStopped, UnsupportedError
 from livejobs.health import presence
@@ -21,7 +22,6 @@ from livejobs.states import ErrorReason, State
 from livejobs.worker import interrupt, processes
 from livejobs.worker.agent import agent, new_attempt
 from livejobs.worker.capture import captured
-from livejobs.worker.database_thread import AWAY
 from livejobs.worker.outcome import Failed, Outcome, Stopped, Succeeded, failure
 from livejobs.worker.parent import parent
 from livejobs.worker.writes import AttemptWrites

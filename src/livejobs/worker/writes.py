@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from livejobs import leases, transitions
+from livejobs.database.thread import AWAY
 from livejobs.definition import Attempt
 from livejobs.hints import broadcast, channel_messages
 from livejobs.hints.public_job import iso, public_progress
@@ -17,7 +18,6 @@ from livejobs.models import Job
 from livejobs.protocol import LogLine, Progress
 from livejobs.sanitize import clean
 from livejobs.states import ErrorReason, StopReason
-from livejobs.worker.database_thread import AWAY
 from livejobs.worker.outcome import Failed, Outcome, Stopped, Succeeded, failure
 
 logger = logging.getLogger("livejobs.worker")

@@ -14,8 +14,8 @@ from livejobs.health.presence import WORKER, beat
 from livejobs.leases import Lease
 from livejobs.models import Job, JobEvent
 from livejobs.policy import Person, Policy
-from tests.rows import DONE, ERROR
-from tests.workers import Worker
+from tests.support.rows import DONE, ERROR
+from tests.support.workers import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

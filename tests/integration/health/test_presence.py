@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from livejobs.health import presence
 from livejobs.models import Presence
-from tests.rows import at_once
+from tests.support.rows import at_once
 
 pytestmark = pytest.mark.django_db
 

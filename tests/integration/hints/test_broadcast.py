@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from channels.layers import get_channel_layer
 
-from livejobs import groups, signals, transitions
+from livejobs import groups, transitions
 from livejobs.definition import registry
 from livejobs.hints import broadcast, publishing
 from livejobs.hints.broadcast import Outlet
 from livejobs.hints.channel_messages import Broadcast
 from livejobs.models import Job
 from livejobs.states import EdgeName, State, StopReason
-from tests.rows import DONE, ERROR, TASK, accepted, claimed, in_state
-from tests.waiting import await_for, wait_for
+from tests.support.rows import TASK, accepted, claimed, in_state
+from tests.support.waiting import await_for, wait_for
 
 pytestmark = pytest.mark.django_db
 
@@ -98,73 +98,6 @@ def test_no_other_change_stops_a_worker(told, state):
     broadcast.announce(in_state(state), EdgeName.DUE)
     assert stops(told) == []
     assert len(told) == 3
-
-
-def test_hosts_hear_of_each_change_once(told, django_capture_on_commit_callbacks, monkeypatch):
-    monkeypatch.setattr(publishing, "submit", lambda job: None)
-    heard: list[tuple[str, str, str]] = []
-
-    def hear(name):
-        def receiver(job, edge, **_):
-            heard.append((name, edge, job.state))
-
-        getattr(signals, name).connect(receiver, weak=False, dispatch_uid=f"test-{name}")
-
-    names = ["job_changed", "job_accepted", "job_started", "job_finished"]
-    for name in names:
-        hear(name)
-    try:
-        with django_capture_on_commit_callbacks(execute=True):
-            job, lease = claimed()
-            transitions.cancel(job.id)
-            transitions.stopped(lease, DONE)
-            transitions.retry(job.id)
-    finally:
-        for name in names:
-            getattr(signals, name).disconnect(dispatch_uid=f"test-{name}")
-    assert [edge for name, edge, _ in heard if name == "job_changed"] == ["accept", "claim", "cancel", "stop", "retry"]
-    assert [each for each in heard if each[0] != "job_changed"] == [
-        ("job_accepted", "accept", "queued"), ("job_started", "claim", "running"),
-        ("job_finished", "stop", "cancelled"),
-    ]  # fmt: skip
-
-
-def test_a_broken_receiver_is_logged_and_breaks_nothing(told, caplog):
-    def broken(**_):
-        raise RuntimeError("host bug")
-
-    heard: list[str] = []
-
-    def fine(edge, **_):
-        heard.append(edge)
-
-    signals.job_changed.connect(broken)
-    signals.job_changed.connect(fine)
-    try:
-        signals.send(accepted(), EdgeName.ACCEPT)
-    finally:
-        signals.job_changed.disconnect(broken)
-        signals.job_changed.disconnect(fine)
-    assert heard == ["accept"]
-    assert "A receiver of job signals failed" in caplog.text
-
-
-def test_our_own_log_tells_each_change(told, caplog, django_capture_on_commit_callbacks, monkeypatch):
-    monkeypatch.setattr(publishing, "submit", lambda job: None)
-    caplog.set_level("INFO", "livejobs.jobs")
-    with django_capture_on_commit_callbacks(execute=True):
-        failed = in_state(State.FAILED)
-        lost, lease = claimed(max_losses=0)
-        transitions.rescue(lease, 0)
-    lines = [(each.levelname, each.getMessage()) for each in caplog.records if each.name == "livejobs.jobs"]
-    assert lines == [
-        ("INFO", f"Job {failed.id} {TASK}: accept, attempt 0"),
-        ("INFO", f"Job {failed.id} {TASK}: claim, attempt 1"),
-        ("WARNING", f"Job {failed.id} {TASK}: fail, attempt 1: ValueError: {ERROR['message']}"),
-        ("INFO", f"Job {lost.id} {TASK}: accept, attempt 0"),
-        ("INFO", f"Job {lost.id} {TASK}: claim, attempt 1"),
-        ("WARNING", f"Job {lost.id} {TASK}: lose, attempt 1: lost: {transitions.LOST_ERROR['message']}"),
-    ]
 
 
 # ---------------------------------------------------------------- the outlet

@@ -9,7 +9,7 @@ import pytest
 
 from livejobs import groups
 from livejobs.hints import channel_messages
-from tests.rows import DONE, accepted
+from tests.support.rows import DONE, accepted
 
 pytestmark = pytest.mark.django_db
 

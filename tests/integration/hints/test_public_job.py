@@ -14,7 +14,7 @@ from livejobs.hints.public_job import iso, public_job, public_log_line, public_p
 from livejobs.models import Job, JobLog
 from livejobs.protocol import PublicJob, encode
 from livejobs.states import State
-from tests.rows import DONE, ERROR, accepted, claimed, in_state, line, read
+from tests.support.rows import DONE, ERROR, accepted, claimed, in_state, line, read
 
 pytestmark = pytest.mark.django_db
 MOMENT = datetime(2026, 10, 25, 1, 2, 3, 456789, tzinfo=UTC)

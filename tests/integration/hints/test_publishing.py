@@ -22,9 +22,9 @@ from livejobs.models import Job
 from livejobs.states import State
 from tests import jobs
 from tests.celery_app import app as host_app
-from tests.rows import TASK, accepted, in_state, read
-from tests.servers import Valkey
-from tests.waiting import wait_for
+from tests.support.rows import TASK, accepted, in_state, read
+from tests.support.servers import Valkey
+from tests.support.waiting import wait_for
 
 QUEUE = "test_publishing"
 

@@ -35,7 +35,7 @@ from livejobs.live.requests import (
 from livejobs.models import Job, JobQuerySet
 from livejobs.policy import BROWSER_ID, Policy
 from livejobs.protocol import Cancel, ListScope, Retry, Start, Unwatch, Watch
-from tests.rows import DONE, TASK, accepted, claimed, line
+from tests.support.rows import DONE, TASK, accepted, claimed, line
 
 pytestmark = pytest.mark.django_db
 

@@ -14,20 +14,21 @@ from django.contrib.sessions.models import Session as StoredSession
 from django.db import OperationalError
 
 from livejobs import actions, leases, transitions
+from livejobs.database import pool
 from livejobs.hints import broadcast
 from livejobs.hints.channel_messages import log_events, progress_events
 from livejobs.hints.public_job import public_log_line
-from livejobs.live import answers, database_pool, endpoint
+from livejobs.live import answers, endpoint
 from livejobs.live.hub import Hub
 from livejobs.models import Job, JobLog
 from livejobs.policy import Policy
 from livejobs.protocol import SUBPROTOCOL, ErrorCode
-from tests.rows import DONE, ERROR, TASK, accepted, claimed, line
-from tests.sockets import HOST, PATIENCE, browser, person, rows
-from tests.waiting import await_for
-from tests.workers import Worker
+from tests.support.rows import DONE, ERROR, TASK, accepted, claimed, line
+from tests.support.sockets import HOST, PATIENCE, browser, person, rows
+from tests.support.waiting import await_for
+from tests.support.workers import Worker
 
-pytest_plugins = ("tests.socket_fixtures",)
+pytest_plugins = ("tests.support.socket_fixtures",)
 pytestmark = [pytest.mark.usefixtures("fast"), pytest.mark.timeout(120)]
 MINE = {"owner_key": "browser:me"}
 
@@ -652,14 +653,14 @@ async def _finish_whatever_is_queued(stop: asyncio.Event) -> None:
             transitions.succeed(lease, 1, DONE)
 
     while not stop.is_set():
-        await database_pool.run(run)
+        await pool.run(run)
 
 
 async def test_a_start_does_not_wait_for_the_lists_of_everybody_who_came_back(sockets, monkeypatch):
     go_on = threading.Event()
     read = answers.read_list
     monkeypatch.setattr(answers, "read_list", lambda *args: (go_on.wait(PATIENCE), read(*args))[1])
-    crowd = [await sockets(await browser(f"b{number}")) for number in range(2 * database_pool.THREADS)]
+    crowd = [await sockets(await browser(f"b{number}")) for number in range(2 * pool.THREADS)]
     watching = [asyncio.create_task(client.watch()) for client in crowd]
     try:
         one = await sockets(await browser("starter"))

@@ -27,13 +27,13 @@ from livejobs.live.session import Session
 from livejobs.live.watches import Watching
 from livejobs.models import Job, JobLog
 from livejobs.protocol import Progress
-from tests.rows import DONE, TASK, accepted, claimed, line
-from tests.servers import Postgres, Valkey
-from tests.sockets import PATIENCE, Client, browser, others, person, rows
+from tests.support.rows import DONE, TASK, accepted, claimed, line
+from tests.support.servers import Postgres, Valkey
+from tests.support.sockets import PATIENCE, Client, browser, others, person, rows
+from tests.support.waiting import await_for
 from tests.unit.live.switchboard import LIMITS, public, watch_list
-from tests.waiting import await_for
 
-pytest_plugins = ("tests.socket_fixtures",)
+pytest_plugins = ("tests.support.socket_fixtures",)
 pytestmark = [pytest.mark.usefixtures("fast"), pytest.mark.timeout(180)]
 MINE = {"owner_key": "browser:me"}
 

@@ -14,10 +14,10 @@ from django.conf import settings
 from livejobs import groups
 from livejobs.live import layer
 from livejobs.live.layer import ECHO, LayerLink
-from tests.sockets import PATIENCE, others
-from tests.waiting import await_for
+from tests.support.sockets import PATIENCE, others
+from tests.support.waiting import await_for
 
-pytest_plugins = ("tests.socket_fixtures",)
+pytest_plugins = ("tests.support.socket_fixtures",)
 pytestmark = pytest.mark.usefixtures("fast")
 
 

@@ -18,8 +18,8 @@ from livejobs.maintenance import dispatcher
 from livejobs.maintenance.dispatcher import Dispatcher
 from livejobs.models import Job, Probe
 from livejobs.states import State
-from tests.rows import TASK, accepted, at_once, claimed, in_state, read
-from tests.servers import Valkey
+from tests.support.rows import TASK, accepted, at_once, claimed, in_state, read
+from tests.support.servers import Valkey
 
 pytestmark = pytest.mark.django_db
 

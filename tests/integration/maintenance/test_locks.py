@@ -10,7 +10,7 @@ from django.db import OperationalError, connections, transaction
 from livejobs import transitions
 from livejobs.maintenance.locks import short_lock_wait
 from livejobs.models import Job
-from tests.rows import claimed, read
+from tests.support.rows import claimed, read
 
 
 @pytest.fixture

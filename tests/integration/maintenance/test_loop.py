@@ -18,8 +18,8 @@ from livejobs.maintenance.loop import Duty
 from livejobs.maintenance.rescuer import Rescuer
 from livejobs.models import Job, Presence
 from tests import jobs
-from tests.rows import TASK, accepted, claimed, read
-from tests.waiting import wait_for
+from tests.support.rows import TASK, accepted, claimed, read
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.django_db
 

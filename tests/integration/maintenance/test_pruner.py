@@ -15,7 +15,7 @@ from livejobs.maintenance import pruner
 from livejobs.maintenance.pruner import prune
 from livejobs.models import Job, JobEvent, JobLog
 from livejobs.states import FINISHED, State
-from tests.rows import TASK, at_once, in_state, line, read
+from tests.support.rows import TASK, at_once, in_state, line, read
 
 pytestmark = pytest.mark.django_db
 DAY = 86_400

@@ -13,7 +13,7 @@ from livejobs.maintenance import rescuer
 from livejobs.maintenance.rescuer import Rescuer, requeue_orphans
 from livejobs.models import Job, Presence
 from livejobs.states import State
-from tests.rows import DONE, accepted, at_once, check_history, claimed, in_state, read
+from tests.support.rows import DONE, accepted, at_once, check_history, claimed, in_state, read
 
 pytestmark = pytest.mark.django_db
 

@@ -14,7 +14,7 @@ from livejobs.maintenance.scheduler import queue_due
 from livejobs.models import Job
 from livejobs.states import State
 from tests import jobs
-from tests.rows import at_once, check_history, in_state, put, read
+from tests.support.rows import at_once, check_history, in_state, put, read
 
 pytestmark = pytest.mark.django_db
 

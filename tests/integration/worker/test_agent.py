@@ -19,8 +19,8 @@ from livejobs.worker import task as tasks
 from livejobs.worker.agent import Agent
 from livejobs.worker.outcome import Stopped, Succeeded
 from tests import jobs
-from tests.waiting import wait_for
-from tests.workers import FAST, check_history, failing, log_of, queued
+from tests.support.waiting import wait_for
+from tests.support.workers import FAST, check_history, failing, log_of, queued
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

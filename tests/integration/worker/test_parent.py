@@ -17,10 +17,10 @@ from livejobs.models import Job
 from livejobs.worker import parent as parent_module
 from livejobs.worker.parent import POOLS, parent
 from tests import jobs
-from tests.rows import accepted, claimed, read
-from tests.servers import Valkey
-from tests.waiting import wait_for
-from tests.workers import Worker
+from tests.support.rows import accepted, claimed, read
+from tests.support.servers import Valkey
+from tests.support.waiting import wait_for
+from tests.support.workers import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,7 +14,7 @@ from livejobs.models import Job
 from livejobs.states import State
 from tests import jobs
 from tests.celery_app import app
-from tests.workers import failing, log_of, queued
+from tests.support.workers import failing, log_of, queued
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,8 +13,8 @@ from django.conf import settings
 from livejobs import actions
 from livejobs.models import Job, JobLog
 from tests import jobs
-from tests.waiting import wait_for
-from tests.workers import Worker, finished, start, waiting
+from tests.support.waiting import wait_for
+from tests.support.workers import Worker, finished, start, waiting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 ROUNDS = 10  # of each of five ways: fifty in all

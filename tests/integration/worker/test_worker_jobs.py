@@ -11,9 +11,9 @@ from livejobs import actions
 from livejobs.conf import _DEFAULTS
 from livejobs.models import Job, JobLog
 from tests import jobs
-from tests.servers import Valkey
-from tests.waiting import wait_for
-from tests.workers import Worker, finished, log_of, start, waiting
+from tests.support.servers import Valkey
+from tests.support.waiting import wait_for
+from tests.support.workers import Worker, finished, log_of, start, waiting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(120)]
 

@@ -13,9 +13,9 @@ import pytest
 from livejobs import actions
 from livejobs.models import Job, JobEvent, Presence
 from tests import jobs
-from tests.servers import Valkey
-from tests.waiting import wait_for
-from tests.workers import Worker, finished, log_of, start, waiting
+from tests.support.servers import Valkey
+from tests.support.waiting import wait_for
+from tests.support.workers import Worker, finished, log_of, start, waiting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(150)]
 

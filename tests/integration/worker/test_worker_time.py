@@ -13,9 +13,9 @@ from django.conf import settings
 from livejobs import actions
 from livejobs.models import Job
 from tests import jobs
-from tests.servers import Valkey
-from tests.waiting import wait_for
-from tests.workers import Worker, check_history, maintaining, waiting
+from tests.support.servers import Valkey
+from tests.support.waiting import wait_for
+from tests.support.workers import Worker, check_history, maintaining, waiting
 
 PROMISE_SECONDS = 40
 

@@ -20,9 +20,9 @@ from livejobs.models import Job, JobEvent
 from livejobs.states import State
 from tests import jobs
 from tests.celery_app import app
-from tests.servers import Postgres, Valkey
-from tests.waiting import wait_for
-from tests.workers import Worker, finished, log_of, start, waiting
+from tests.support.servers import Postgres, Valkey
+from tests.support.waiting import wait_for
+from tests.support.workers import Worker, finished, log_of, start, waiting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(150)]
 only_sqlite = pytest.mark.skipif(settings.DATABASE != "sqlite", reason="about SQLite")

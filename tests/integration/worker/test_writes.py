@@ -15,7 +15,7 @@ from livejobs.states import StopReason
 from livejobs.worker import writes as module
 from livejobs.worker.outcome import Failed, Outcome, Stopped, Succeeded
 from livejobs.worker.writes import AttemptWrites
-from tests.rows import ERROR, claimed, read
+from tests.support.rows import ERROR, claimed, read
 
 pytestmark = pytest.mark.django_db
 

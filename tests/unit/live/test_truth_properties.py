@@ -18,18 +18,19 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from livejobs.database import pool
 from livejobs.errors import NotFoundError, UnavailableError
 from livejobs.groups import job_group, list_groups
 from livejobs.hints.channel_messages import Broadcast, gone_events, job_events, progress_events
 from livejobs.hints.public_job import public_job
-from livejobs.live import answers, coverage, database_pool, hub, session, watches
+from livejobs.live import answers, coverage, hub, session, watches
 from livejobs.live.hub import Hub
 from livejobs.live.reconciliation import Level
 from livejobs.live.requests import Groups, Jobs, Nothing, OneJob, ReadSnapshot
 from livejobs.live.session import Session
 from livejobs.models import Job
 from livejobs.protocol import Ping, Unwatch, Watch
-from tests.reducer import Reducer
+from tests.support.reducer import Reducer
 from tests.unit.live.switchboard import HELLO, LIMITS, MINE, job
 
 LIST_LIVE_MAX, EARLY_MAX, WATCHES_MAX, NEWCOMERS = 4, 2, 4, 3
@@ -101,7 +102,7 @@ def small_bounds(rows: Rows, clock: Callable[[], float]) -> Iterator[None]:
         patch.object(session, "WATCHES_MAX", WATCHES_MAX),
         patch.object(coverage, "WATCHES_MAX", WATCHES_MAX),
         patch.object(hub, "time", SimpleNamespace(monotonic=clock)),
-        patch.object(database_pool, "run", at_once),
+        patch.object(pool, "run", at_once),
         patch.multiple(
             answers, levels=rows.levels, remade=rows.remade, newest_id=rows.newest_id, newcomers=rows.newcomers,
             running=rows.running, NEWCOMERS_AT_ONCE=NEWCOMERS,

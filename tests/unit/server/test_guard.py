@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from livejobs.server import guard
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 

@@ -24,7 +24,7 @@ from livejobs.server.managed_process import (
     Stage,
     how_it_ended,
 )
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 Make = Callable[..., ManagedProcess]
 ENVIRONMENT = {"PATH": os.environ["PATH"]}

@@ -16,7 +16,7 @@ from kombu import Connection
 
 from livejobs.server import valkey
 from livejobs.server.failures import StartError
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from django.test import override_settings
 from livejobs import transitions
 from livejobs.policy import Person
 from livejobs.web.page_data import newest, snapshot
-from tests.rows import accepted, claimed
+from tests.support.rows import accepted, claimed
 
 pytestmark = pytest.mark.django_db
 ME = Person(None, ("browser:me",))

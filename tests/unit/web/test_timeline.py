@@ -7,7 +7,7 @@ import pytest
 from livejobs import transitions
 from livejobs.models import JobEvent
 from livejobs.web.timeline import timeline_of
-from tests.rows import DONE, ERROR, accepted, claimed
+from tests.support.rows import DONE, ERROR, accepted, claimed
 
 pytestmark = pytest.mark.django_db
 

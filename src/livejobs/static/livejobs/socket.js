@@ -8,7 +8,7 @@ const AGAIN_MS = 1_000; // before an unanswered watch is sent again
 const DELAY_MAX = 30; // seconds, unless hello says
 const LONE = /\p{Surrogate}/gu;
 
-/** Why a command was not done: an ErrorCode, "disconnected" (nothing was sent), or "dropped" (sent and not answered). */
+/** Why a command was not done: an ErrorCode, "disconnected" (not sent), or "dropped" (sent, not answered). */
 export class CommandError extends Error {
   /** @param {string} code @param {string} [message] @param {Record<string, string>} [fields] by parameter */
   constructor(code, message = "", fields = {}) {
@@ -103,9 +103,10 @@ export class JobSocket extends EventTarget {
     if (this.state === "live") this.#send({ action: "unwatch", id }).catch(() => {});
   }
 
-  /** @param {Record<string, any>} frame @param {boolean} [again] @returns {Promise<any>} */
-  #command(frame, again = false) {
-    if (this.state !== "live") return Promise.reject(new CommandError("disconnected"));
+  /** A page has its buttons before its connection. @param {Record<string, any>} frame @param {boolean} [again] @returns {Promise<any>} */
+  async #command(frame, again = false) {
+    if (this.state === "connecting") await new Promise((then) => this.addEventListener("state", then, { once: true }));
+    if (this.state !== "live") throw new CommandError("disconnected");
     return this.#send(frame, ANSWER_MS, again);
   }
 

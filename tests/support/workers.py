@@ -22,7 +22,7 @@ from livejobs.health.presence import WORKER
 from livejobs.maintenance import loop
 from livejobs.models import Job, JobEvent, JobLog, Presence
 from livejobs.states import FINISHED, State, legal
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 STOP_SECONDS = 15
 FAST = {

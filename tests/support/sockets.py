@@ -14,13 +14,13 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.db import SessionStore
 from django.urls import path
 
-from livejobs.live import database_pool
+from livejobs.database import pool
 from livejobs.live.endpoint import SocketEndpoint
 from livejobs.live.routing import websocket_urlpatterns
 from livejobs.policy import BROWSER_ID
 from livejobs.protocol import SUBPROTOCOL
-from tests.reducer import Reducer
-from tests.waiting import await_for
+from tests.support.reducer import Reducer
+from tests.support.waiting import await_for
 
 T = TypeVar("T")
 PATIENCE = 20.0  # seconds; the machine may be busy
@@ -205,7 +205,7 @@ def others() -> list[str]:
 
 async def rows(function: Callable[..., T], *args: Any, **values: Any) -> T:
     """Call something that uses the database, beside the event loop."""
-    return await database_pool.run(function, *args, **values)
+    return await pool.run(function, *args, **values)
 
 
 async def browser(browser_id: str = "me", user: Any = None) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import DataError, OperationalError, connection, connections
 
-from livejobs.worker.database_thread import AgentDatabase
+from livejobs.database.thread import AgentDatabase
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

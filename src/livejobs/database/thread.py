@@ -18,7 +18,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 from django.db import InterfaceError, InternalError, OperationalError, connections
 
 from livejobs.conf import conf
-from livejobs.database_timeouts import cut_off
+from livejobs.database.timeouts import cut_off
 from livejobs.log_events import LogEvent, fields
 
 logger = logging.getLogger("livejobs.worker")

@@ -12,16 +12,16 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections, transaction
 
 from livejobs import transitions
-from livejobs.database_timeouts import Watched
-from livejobs.live import database_pool
+from livejobs.database import pool
+from livejobs.database import thread as worker_database
+from livejobs.database.thread import AWAY, AgentDatabase
+from livejobs.database.timeouts import Watched
 from livejobs.maintenance import loop
 from livejobs.maintenance.locks import short_lock_wait
 from livejobs.models import Job
-from livejobs.worker import database_thread as worker_database
-from livejobs.worker.database_thread import AWAY, AgentDatabase
 from tests.chaos.proxy import Link, Proxy
-from tests.rows import accepted, claimed, read
-from tests.waiting import wait_for
+from tests.support.rows import accepted, claimed, read
+from tests.support.waiting import wait_for
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -38,7 +38,7 @@ def link(postgres, monkeypatch) -> Iterator[Link]:
     monkeypatch.setitem(connections.settings["default"], "PORT", str(way.port))
     yield way
     way.heal()
-    database_pool.close()
+    pool.close()
     proxy.close()
 
 
@@ -100,14 +100,14 @@ def test_maintenance_goes_on_when_its_connections_are_half_open(link: Link, monk
 
 
 async def test_a_socket_is_answered_although_its_connection_was_half_open(link: Link, monkeypatch) -> None:
-    monkeypatch.setattr(database_pool, "HUNG_SECONDS", 1.0)
-    database_pool.close()
-    assert await database_pool.run(Job.objects.count) == 0
+    monkeypatch.setattr(pool, "HUNG_SECONDS", 1.0)
+    pool.close()
+    assert await pool.run(Job.objects.count) == 0
     link.silence_those_there_are()
-    watch = asyncio.create_task(database_pool.cut_off_hung_calls())
+    watch = asyncio.create_task(pool.cut_off_hung_calls())
     # as many as there are threads: one of them has that connection, finds it unusable, and makes a new one
-    calls = [database_pool.run(Job.objects.count) for _ in range(database_pool.THREADS)]
-    assert await asyncio.wait_for(asyncio.gather(*calls), 20) == [0] * database_pool.THREADS
+    calls = [pool.run(Job.objects.count) for _ in range(pool.THREADS)]
+    assert await asyncio.wait_for(asyncio.gather(*calls), 20) == [0] * pool.THREADS
     watch.cancel()
 
 

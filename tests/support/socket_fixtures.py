@@ -1,4 +1,4 @@
-"""The fixtures of `tests.sockets`, in a file of their own because pytest loads it as a plugin."""
+"""The fixtures of `tests.support.sockets`, in a file of their own because pytest loads it as a plugin."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 from django.conf import settings
 
-from livejobs.live import database_pool, hub, layer
-from tests.servers import Valkey
-from tests.sockets import PATIENCE, Sockets, others
-from tests.waiting import await_for
+from livejobs.database import pool
+from livejobs.live import hub, layer
+from tests.support.servers import Valkey
+from tests.support.sockets import PATIENCE, Sockets, others
+from tests.support.waiting import await_for
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ async def sockets(valkey: Valkey, transactional_db: None) -> AsyncIterator[Socke
         await made.close()
         await await_for(lambda: not others(), PATIENCE, "the end of every task")
     finally:
-        await asyncio.to_thread(database_pool.close)
+        await asyncio.to_thread(pool.close)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """What the browser tests are made of: a real server, people with browsers, and something between the two.
 
-The fixtures are in `tests.browser_fixtures`; they need a file of their own because pytest loads it as a plugin.
+The fixtures are in `tests.support.browser_fixtures`; they need a file of their own because pytest loads it as a plugin.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from playwright.sync_api import (
     expect,
 )
 
-from tests import server_process
-from tests.waiting import wait_for
+from tests.support import server_process
+from tests.support.waiting import wait_for
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples/tasks.py"
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -277,7 +277,8 @@ class Wire:
         self.sent: list[dict[str, Any]] = []
         self.heard: list[dict[str, Any]] = []
         self.after: Callable[[dict[str, Any]], None] = lambda _frame: None  # called once a page's frame was passed on
-        self._lost = self._slow = False
+        self._lost = False
+        self._slow: tuple[str, ...] = ()
         self._late: list[tuple[WebSocketRoute, dict[str, Any]]] = []
         self._open: list[tuple[WebSocketRoute, WebSocketRoute]] = []
         context.route_web_socket(path, self._opened)
@@ -295,13 +296,13 @@ class Wire:
         """Let connections come about again."""
         self._lost = False
 
-    def slow(self) -> None:
-        """Keep events back until `hurry`; answers and greetings pass."""
-        self._slow = True
+    def slow(self, *actions: str) -> None:
+        """Keep such messages back until `hurry`: events, if none is named."""
+        self._slow = actions or ("job", "progress", "log")
 
     def hurry(self) -> None:
         """Pass on what was kept back, and everything from now on."""
-        self._slow = False
+        self._slow = ()
         for near, message in self._late:
             near.send(json.dumps(message))
         self._late.clear()
@@ -327,7 +328,7 @@ class Wire:
             frame = json.loads(text)
             for message in frame["messages"] if frame["action"] == "batch" else [frame]:
                 self.heard.append(message)
-                if self._slow and message["action"] in ("job", "progress", "log"):
+                if message["action"] in self._slow:
                     self._late.append((near, message))
                 else:
                     near.send(json.dumps(message))

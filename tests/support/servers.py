@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import redis
 
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 STOP_SECONDS = 10
 

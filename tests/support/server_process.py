@@ -21,7 +21,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from livejobs.server import guard
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 START_SECONDS = 60  # about 4 on a quiet machine
 STOP_SECONDS = 10  # the promise

@@ -15,7 +15,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from livejobs.database_timeouts import Watched, bound_connecting
+from livejobs.database.timeouts import Watched, bound_connecting
 
 P = ParamSpec("P")
 T = TypeVar("T")

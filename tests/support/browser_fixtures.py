@@ -1,4 +1,4 @@
-"""The fixtures of the browser tests; a module asks for them with `pytest_plugins = ("tests.browser_fixtures",)`.
+"""The fixtures of the browser tests: `pytest_plugins = ("tests.support.browser_fixtures",)` asks for them.
 
 Every test fails on a console error, an uncaught exception or a violation of the content security policy, except for
 those it says it expects.
@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.browser import FLAGS, PATIENCE, Complaints, Person, Server
 from tests.conftest import missing
+from tests.support.browser import FLAGS, PATIENCE, Complaints, Person, Server
 
 
 @pytest.fixture(scope="session")

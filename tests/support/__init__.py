@@ -1,0 +1,1 @@
+"""What tests share: processes, clients, rows, waiting. Loaded by import; the fixtures are `*_fixtures`."""
