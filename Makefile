@@ -14,7 +14,8 @@ COMPILE = $(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --al
 # parallel test processes: one more than cores, because many tests wait for a lease or a grace; never more than four,
 # because acceptance tests start whole servers
 JOBS ?= $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 4)))
-DIST := -n $(JOBS) --dist loadfile
+# in the order of their names: the acceptance tests, which take longest, begin first
+DIST := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 ARGS ?=
 # the modules of which every branch is tested
 WHOLLY := states protocol transitions leases actions policy

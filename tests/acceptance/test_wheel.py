@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -78,10 +79,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-def install(folder: Path, what: str) -> Path:
-    """Make an environment with nothing in it but this and what it asks for; return its `bin` folder."""
+def install(folder: Path, what: str, like: Path | None = None) -> Path:
+    """Make an environment with nothing in it but this and what it asks for; return its `bin` folder.
+
+    :param like: the `bin` of an environment to begin with.
+    """
     venv.create(folder, with_pip=False)
     python = folder / "bin" / "python"
+    if like is not None:
+        packages = Path("lib", f"python{sys.version_info.major}.{sys.version_info.minor}", "site-packages")
+        ours = shutil.ignore_patterns("livejobs*")  # its command is made as it is installed
+        shutil.copytree(like.parent / packages, folder / packages, ignore=ours, dirs_exist_ok=True)
     pip("--python", python, "install", "--no-compile", "--constraint", ROOT / "constraints.txt", what)
     return python.parent
 
@@ -93,9 +101,9 @@ def app(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(wheel: Path, app: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The app and the server."""
-    return install(tmp_path_factory.mktemp("server"), f"{wheel}[server]")
+    return install(tmp_path_factory.mktemp("server"), f"{wheel}[server]", like=app)
 
 
 def environment(**extra: str) -> dict[str, str]:

@@ -18,11 +18,6 @@ UNTESTED = {
     "server.project.apps", "server.project.asgi", "server.project.celery", "server.project.settings",
     "server.project.urls", "web.urls", "management.commands.livejobs_check", "management.commands.livejobs_maintain",
 }  # fmt: skip
-# A process that only starts, watches and ends others is tested as one, from outside; its lines are counted there, too.
-ELSEWHERE = {
-    "server.preflight": "acceptance/test_up.py",
-    "server.supervisor": "acceptance/test_up.py",
-}
 DOORS = ("database", "definition", "hints", "health")
 
 
@@ -36,8 +31,7 @@ def modules() -> list[str]:
 def places_of(name: str) -> list[Path]:
     """Where the tests of a module are: at its own place below `unit` or `integration`."""
     *folders, module = name.split(".")
-    found = [TESTS.joinpath(kind, *folders, f"test_{module}.py") for kind in ("unit", "integration")]
-    return [*found, TESTS / ELSEWHERE[name]] if name in ELSEWHERE else found
+    return [TESTS.joinpath(kind, *folders, f"test_{module}.py") for kind in ("unit", "integration")]
 
 
 @pytest.mark.parametrize("name", [name for name in modules() if name not in UNTESTED])
@@ -46,7 +40,7 @@ def test_a_module_has_its_tests(name):
 
 
 def test_nothing_is_excused_that_is_gone():
-    assert set(modules()) >= UNTESTED | ELSEWHERE.keys()
+    assert set(modules()) >= UNTESTED
 
 
 @pytest.mark.parametrize("door", DOORS)

@@ -72,11 +72,13 @@ class ManagedProcess:
     last: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
     held: list[str] = field(default_factory=list)
     rest: bytes = b""
+    silent: bool = False  # it closed its output
 
     def start(self) -> None:
         """Start the process. Must be called in the main thread: the kernel binds it to the thread that forked it."""
         self.last.clear()
         self.rest = b""
+        self.silent = False
         self.started_at = time.monotonic()
         self.process = subprocess.Popen(  # noqa: S603 - our own command
             self.command,
@@ -143,6 +145,7 @@ class ManagedProcess:
             except BlockingIOError:
                 return  # the rest of a line may still come
             if not data:
+                self.silent = True
                 break
             *whole, self.rest = (self.rest + data).split(b"\n")
             yield from map(_text, whole)

@@ -60,7 +60,7 @@ def check_redis(url: str) -> None:
         )
         with client:
             client.ping()
-    except (redis.RedisError, OSError, ValueError) as error:
+    except (redis.RedisError, OSError, ValueError, TypeError) as error:  # TypeError: an option nobody knows
         raise StartError(f"REDIS_URL: {valkey.shown(url)} cannot be used: {_first_line(error)}") from None
 
 

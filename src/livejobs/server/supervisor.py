@@ -118,6 +118,7 @@ class Supervisor:
                     key.data[0].recv(4096)
 
     def _read(self, part: ManagedProcess) -> None:
+        """Pass on what a part wrote; one that closed its output is not listened to any more."""
         for line in part.lines():
             if not line.strip() or (self.stopping and line.startswith(FAREWELLS)):
                 continue
@@ -129,6 +130,9 @@ class Supervisor:
                 self.output.passed_on(part.name, line)
             else:
                 part.held.append(line)
+        if part.silent and part.process is not None and part.process.stdout is not None:
+            with suppress(KeyError):
+                self.selector.unregister(part.process.stdout)
 
     # ------------------------------------------------------------ starting
 
@@ -145,7 +149,10 @@ class Supervisor:
         remove_marks(self.runtime, part.name)
         if not part.was_ready:
             part.held.clear()
-        part.start()
+        try:
+            part.start()
+        except OSError as error:
+            raise StartError(f"{part.name} could not be started: {error}.") from None
         self.guard.remember(part.pid)
         assert part.process is not None
         assert part.process.stdout is not None
@@ -163,7 +170,7 @@ class Supervisor:
         detail = part.probe()
         if detail is not None:
             seconds = part.became_ready(detail)
-            if part.was_ready:
+            if part.was_ready and part not in self.untold:
                 self.output.ready(part.name, seconds, again=True)
             self._note_ready(part)
         elif part.overdue():
@@ -178,7 +185,7 @@ class Supervisor:
 
     def _tell(self) -> None:
         """Announce what is ready, in order; after the last part, where the server is."""
-        while self.untold and self.untold[0].was_ready:
+        while self.untold and self.untold[0].stage in (Stage.READY, Stage.DONE):
             part = self.untold.pop(0)
             self.output.ready(part.name, part.ready_at - part.started_at, part.detail)
             if part.ends and (mark := read_mark(self.runtime, part.name, "ready")) and (count := mark.get("requeued")):
@@ -196,7 +203,8 @@ class Supervisor:
         if process is None or process.stdout is None or process.poll() is None:
             return False
         self._read(part)
-        self.selector.unregister(process.stdout)
+        with suppress(KeyError):
+            self.selector.unregister(process.stdout)
         code = part.ended()
         # a dead worker's children die with it, their subprocesses do not
         guard.end({part.pid}, seconds=2)
@@ -292,6 +300,9 @@ class Guard:
     def keep(self) -> None:
         """Start it again if somebody killed it."""
         if self.process is not None and self.process.poll() is not None:
+            if self.process.stdin is not None:
+                with suppress(OSError):
+                    self.process.stdin.close()
             self.start()
 
     def remember(self, session: int) -> None:
