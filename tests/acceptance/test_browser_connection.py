@@ -69,6 +69,7 @@ def test_a_short_break_is_no_news(person: Person, server: Server, gate: str) -> 
     wire = person.wire()
     page = person.open()
     line = run(page, "hold", "On", gate=gate)
+    page.evaluate("() => { const now = Date.now(); Date.now = () => now; }")  # short, however busy this machine is
     wire.cut()
     wire.mend()
     is_live(page)

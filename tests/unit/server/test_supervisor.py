@@ -311,8 +311,17 @@ def test_one_that_is_down_when_its_turn_comes_is_not_told_as_ready(part, serve, 
         ready(name, *args, **options)
 
     server.output.ready = note
-    web.probe = lambda: os.kill(web.pid, signal.SIGKILL) or ""
-    said.then["web ended unexpectedly"] = lambda: (setattr(web, "probe", lambda: ""), gate.open())
+
+    def die() -> str:
+        os.kill(web.pid, signal.SIGKILL)
+        return ""
+
+    def go_on() -> None:
+        web.probe = lambda: ""
+        gate.open()
+
+    web.probe = die
+    said.then["web ended unexpectedly"] = go_on
     said.then[READY] = stop
 
     server.run()
@@ -326,7 +335,12 @@ def test_one_that_closes_its_output_is_not_asked_for_more(part, serve, said, mon
     server = serve(web)
     reads: list[str] = []
     read = server._read
-    monkeypatch.setattr(server, "_read", lambda one: (reads.append(one.name), read(one)))
+
+    def note(one: ManagedProcess) -> None:
+        reads.append(one.name)
+        read(one)
+
+    monkeypatch.setattr(server, "_read", note)
     said.then[READY] = stop
 
     server.run()
