@@ -21,6 +21,7 @@ SCALE: Final = {"short": 4.0, "full": 1.0, "soak": 1.0}
 SEEDS: Final = {"short": 1, "full": 10, "soak": 1_000_000}
 JOBS: Final = {"short": 300, "full": 5_000, "soak": 5_000}
 OBSERVERS: Final = {"short": 20, "full": 200, "soak": 200}
+BURSTS: Final = {"short": 1_500, "full": 3_000, "soak": 3_000}  # jobs at once; a list is live for a thousand
 DATABASES: Final = ("postgresql", "sqlite")
 
 
@@ -50,7 +51,8 @@ def main(
             chosen = fault or planned(level, kind, this)
             share = shared(jobs or JOBS[level], chosen)
             typer.echo(f"{kind}, {level}, seed {this}: {len(chosen)} faults, {share} jobs each")
-            runs.append(run(Order(kind, SCALE[level], this, chosen, share, OBSERVERS[level], defect)))
+            order = Order(kind, SCALE[level], this, chosen, share, OBSERVERS[level], defect, burst=BURSTS[level])
+            runs.append(run(order))
         rows = merged(runs)
         show(f"{kind}, {level}, from seed {seed}, {time.monotonic() - begun:.0f} s", rows)
         store(RESULTS / f"chaos-{level}-{kind}-{seed}.json", rows, database=kind, level=level, seed=seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.chaos import invariants
-from tests.chaos.__main__ import planned
+from tests.chaos.__main__ import BURSTS, planned
 from tests.chaos.defects import DEFECTS
 from tests.chaos.faults import BOTH, FAULTS
 from tests.chaos.one import Order, run
@@ -13,23 +13,18 @@ from tests.chaos.report import Row
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 SIZE = {"webs": 1, "workers": 2, "children": 4, "maintainers": 1}
-BURST = 1_500  # longer than a list, as short as can be
+SLOW = {"silent_narrowing", "rows_below_kept"}  # they need a burst; begun first, they end with the others
 PATIENCE = 25.0  # seconds; what is lost is lost by then, and the sound product needs ten
 
 
 def order(faults: tuple[str, ...], jobs: int, defect: str = "") -> Order:
-    return Order("postgresql", 4.0, 1, list(faults), jobs, 4, defect, PATIENCE, browsers=1, burst=BURST, size=SIZE)
+    return Order(
+        "postgresql", 4.0, 1, list(faults), jobs, 4, defect, PATIENCE, browsers=1, burst=BURSTS["short"], size=SIZE
+    )
 
 
 def violations(rows: list[Row]) -> dict[str, list[str]]:
     return {f"{row.fault}: {check}": found for row in rows for check, found in row.violations.items()}
-
-
-@pytest.mark.parametrize("name", DEFECTS)
-def test_a_defect_is_caught(name: str) -> None:
-    defect = DEFECTS[name]
-    found = violations(run(order(defect.faults, defect.jobs, name)))
-    assert {check.partition(": ")[2] for check in found} & set(defect.caught_by), found
 
 
 @pytest.mark.timeout(1_500)
@@ -37,6 +32,13 @@ def test_without_a_defect_the_same_faults_are_survived() -> None:
     """Else the suite would fail for a reason of its own, and prove nothing."""
     faults = dict.fromkeys(fault for defect in DEFECTS.values() for fault in defect.faults)
     assert violations(run(order(tuple(faults), 8))) == {}
+
+
+@pytest.mark.parametrize("name", sorted(DEFECTS, key=lambda name: name not in SLOW))
+def test_a_defect_is_caught(name: str) -> None:
+    defect = DEFECTS[name]
+    found = violations(run(order(defect.faults, defect.jobs, name)))
+    assert {check.partition(": ")[2] for check in found} & set(defect.caught_by), found
 
 
 def test_every_defect_names_checks_that_there_are() -> None:
