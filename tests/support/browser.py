@@ -199,15 +199,11 @@ START = """
 """
 
 
-# Measuring doubles what a process costs. What these servers do is measured where they are tested without a browser.
-UNMEASURED = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
-
-
 class Server(server_process.Server):
     """`livejobs up` with the tasks of the browser tests, which a test can stop and start again."""
 
     def __init__(self, folder: Path, tasks: str = TASKS) -> None:
-        super().__init__(folder, "browser_tasks.py", workers=WORKERS, extra=UNMEASURED)
+        super().__init__(folder, "browser_tasks.py", workers=WORKERS)
         self.gates = folder / "gates"
         self.gates.mkdir()
         shutil.copy(EXAMPLES, folder / "examples_tasks.py")

@@ -30,6 +30,11 @@ MINE = "LIVEJOBS_TEST_SERVER"  # marks every process of one server, the jobs' ow
 URL = re.compile(r"http://\S+/")
 
 
+# Coverage doubles what a process costs, and whole servers are what the acceptance tests spend their time on. What their
+# parts do is measured in unit and integration tests, in the workers that those start, too.
+UNMEASURED = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
+
+
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Our environment without what is meant for the tests' own Django, and with `extra`."""
     kept = {
@@ -37,7 +42,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("LIVEJOBS_", "DJANGO_")) and name not in ("REDIS_URL", "DATABASE_URL")
     }
-    return {**kept, **(extra or {})}
+    return {**kept, **UNMEASURED, **(extra or {})}
 
 
 class Server:
