@@ -202,6 +202,7 @@ def test_an_old_copy_answers_nothing(sent):
     assert Probe.objects.get(queue="a").answered_at == first is not None
 
 
+@pytest.mark.timeout(180)  # ten thousand rows of a database that is careful: 40 s on PostgreSQL
 def test_ten_thousand_waiting_jobs_without_a_worker_are_not_sent_again(sent):
     """Ten minutes of rounds, a second apart, told by moving every time in the database back."""
     Job.objects.bulk_create(

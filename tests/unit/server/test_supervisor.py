@@ -687,7 +687,8 @@ def test_it_holds_the_lock_until_it_has_swept_and_has_nothing_else_of_ours(watch
     again = os.open(tmp_path / "lock", os.O_RDWR)
     with pytest.raises(BlockingIOError):
         fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    assert Path(f"/proc/{watch.process.pid}/environ").read_bytes() == f"PATH={os.defpath}\0".encode()
+    environ = wait_for(Path(f"/proc/{watch.process.pid}/environ").read_bytes)  # empty until it has begun
+    assert environ == f"PATH={os.defpath}\0".encode()
     assert os.getsid(watch.process.pid) == watch.process.pid
 
     watch.finish()
