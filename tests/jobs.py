@@ -108,13 +108,42 @@ def cleans_up(mark: str) -> None:
         Path(mark).write_text("cleaned")
 
 
+def agent_pid() -> int:
+    """The process that looks after this job: the parent of our zygote."""
+    return int(Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def end_the_agent() -> None:
+    """Take the worker child down, and with it this process."""
+    os.kill(agent_pid(), signal.SIGKILL)
+    time.sleep(60)
+
+
 @live_job
-def kills_itself_once(mark: str) -> str:
+def loses_its_worker_once(mark: str) -> str:
     """Take the worker child down at the first attempt, return at the second."""
     if not Path(mark).exists():
         Path(mark).write_text(str(os.getpid()))
-        os.kill(os.getpid(), 9)
+        end_the_agent()
     return "survived"
+
+
+@live_job(retries=1, backoff=0.1)
+def crashes(how: str, mark: str = "") -> str:
+    """End this process without a word, at the first attempt only if there is a mark to leave."""
+    print("the last line")
+    if mark and Path(mark).exists():
+        return "survived"
+    if mark:
+        Path(mark).write_text(str(os.getpid()))
+    if how == "exit":
+        print("the reason", file=sys.stderr)
+        os._exit(3)
+    if how == "segfault":
+        ctypes.string_at(0)
+    os.kill(os.getpid(), getattr(signal, how))
+    time.sleep(60)
+    return "not reached"
 
 
 @live_job
@@ -135,7 +164,7 @@ def never_twice(mark: str) -> None:
     """Kill the child; may not run a second time."""
     with Path(mark).open("a") as file:
         file.write("ran\n")
-    os.kill(os.getpid(), 9)
+    end_the_agent()
 
 
 @live_job
@@ -152,6 +181,7 @@ def prints_megabytes() -> int:
     print()
     for percent in range(1000):
         sys.stderr.write(f"\r{percent} of 1000")
+    sys.stderr.write("\n")
     sys.stdout.buffer.write("bytes é\n".encode())
     return 5
 
@@ -239,7 +269,6 @@ def upsets_its_process() -> None:
     signal.signal(signal.SIGUSR2, signal.SIG_DFL)
     sys.stdout = None
     sys.stderr.close()
-    print("waiting", file=sys.stderr)
 
 
 @live_job
@@ -454,14 +483,12 @@ def takes_too_long_and_swallows() -> None:
     swallows_for_ever()
 
 
-@live_job(max_losses=1)
-def stuck_in_c(mark: str) -> None:
-    """Hold the interpreter's lock in C, at the first attempt."""
+@live_job
+def stuck_in_c(seconds: int = 60) -> str:
+    """Hold the interpreter's lock in C."""
     print("waiting")
-    if not Path(mark).exists():
-        Path(mark).write_text(str(os.getpid()))
-        time.sleep(0.5)  # the line goes out
-        ctypes.PyDLL(None).sleep(60)
+    ctypes.PyDLL(None).sleep(seconds)
+    return "slept"
 
 
 @live_job
@@ -492,15 +519,7 @@ def fails_at_first(mark: str, times: int = 1, error: str = "ValueError") -> str:
 
 @live_job(max_losses=1)
 def poison(mark: str) -> None:
-    """Kill the child, each time."""
+    """Kill the worker child, each time."""
     with Path(mark).open("a") as file:
         file.write("ran\n")
-    os.kill(os.getpid(), 9)
-
-
-@live_job
-def looks_up_late(seconds: float) -> None:
-    """Wait in one call, then ask."""
-    print("waiting")
-    time.sleep(seconds)
-    current_job().check_cancelled()
+    end_the_agent()

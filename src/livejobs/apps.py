@@ -46,14 +46,23 @@ def subscribe_hints() -> None:
 
 def connect_worker() -> None:
     """Have Celery's worker start and end the agents."""
-    from celery.signals import worker_process_init, worker_process_shutdown, worker_ready
+    from celery.signals import (
+        celeryd_after_setup,
+        celeryd_init,
+        worker_process_init,
+        worker_process_shutdown,
+        worker_ready,
+    )  # fmt: skip
 
-    from livejobs.worker.agent import end_agent, start_agent
+    from livejobs.runner import output
+    from livejobs.worker.agent import end_agent, prepare_places, start_agent
     from livejobs.worker.parent import parent
     from livejobs.worker.task import register_probe
 
     register_probe()
     parent.connect()
+    celeryd_init.connect(output.remember_logging, dispatch_uid="livejobs-agent")
+    celeryd_after_setup.connect(prepare_places, dispatch_uid="livejobs-agent")
     worker_ready.connect(start_agent, dispatch_uid="livejobs-agent")
     worker_process_init.connect(start_agent, dispatch_uid="livejobs-agent")
     worker_process_shutdown.connect(end_agent, dispatch_uid="livejobs-agent")

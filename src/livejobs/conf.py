@@ -49,10 +49,19 @@ class Settings:
         5.0, "How long a job may take to notice a stop before an exception is raised in it."
     )
     STOP_KILL_SECONDS: float = _setting(
-        15.0, "How long a job may take to end before its worker child is ended with it."
+        15.0, "How long a job may take to end before its process is ended with all that it started."
     )
     WATCHDOG_SECONDS: float = _setting(
-        14.0, "How long a worker child may run no Python before it is ended; under LEASE_SECONDS."
+        14.0,
+        "How long a worker child may stand still before its job is ended; under LEASE_SECONDS.",
+    )
+    RUNNER_JOBS: int = _setting(
+        0,
+        "Jobs after which the process that runs them is replaced; 0: Celery's worker_max_tasks_per_child, if any.",
+    )
+    RUNNER_MEMORY: int = _setting(
+        0,
+        "Bytes of memory beyond which it is replaced; 0: Celery's worker_max_memory_per_child, if any.",
     )
     SHUTDOWN_SECONDS: float = _setting(
         5.0, "How long running jobs may go on after a worker got SIGTERM; then it releases them."

@@ -21,6 +21,7 @@ class LogEvent(StrEnum):
     JOB_WRITE_FAILED = "job.write_failed"
     JOB_RESULT_NOT_STORED = "job.result_not_stored"
     JOB_LOG_NOT_STORED = "job.log_not_stored"
+    JOB_NOT_RUN = "job.not_run"
     JOB_SUPERVISION_FAILED = "job.supervision_failed"
     JOBS_PRUNED = "jobs.pruned"
     JOBS_LEFT_TO_DISPATCHER = "jobs.left_to_dispatcher"

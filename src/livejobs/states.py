@@ -45,6 +45,7 @@ class ErrorReason(StrEnum):
     PARAMS = "params"
     LOST = "lost"
     TIMEOUT = "timeout"
+    CRASHED = "crashed"
 
 
 class EdgeName(StrEnum):

@@ -66,8 +66,8 @@ class Process:
         self.kept = True
 
     def signal(self, number: signal.Signals, *, whole: bool = False) -> None:
-        """Send a signal to it, or to its whole session."""
-        for pid in session(self.pid) if whole else [self.pid]:
+        """Send a signal to it, or to it and all that descends from it, as a machine that stops would."""
+        for pid in {self.pid, *session(self.pid), *descendants(self.pid)} if whole else [self.pid]:
             try:
                 os.kill(pid, number)
             except ProcessLookupError:
@@ -81,6 +81,15 @@ class Process:
 def session(leader: int) -> list[int]:
     """The processes of a session."""
     return [pid for pid, fields in _processes() if int(fields[3]) == leader]
+
+
+def descendants(ancestor: int) -> list[int]:
+    """All that was started below a process."""
+    parents = {pid: int(fields[1]) for pid, fields in _processes()}
+    found = [ancestor]
+    for pid in found:
+        found += [child for child, parent in parents.items() if parent == pid]
+    return found[1:]
 
 
 def children(parent: int) -> list[int]:

@@ -212,9 +212,12 @@ def install(name: str) -> None:
 
 
 def _deaf_to_a_lost_lease() -> None:
-    """Nothing stops an attempt that lost its lease: no renewal that finds nothing, no watchdog after a freeze."""
-    from livejobs.worker import attempt_supervisor, watchdog
+    """Nothing stops an attempt that lost its lease: no renewal that finds nothing, no end of it after a freeze."""
+    from livejobs.runner.zygote import Zygote
+    from livejobs.worker import attempt_supervisor
+    from livejobs.worker.agent import Agent
 
     renewed = attempt_supervisor.AttemptSupervisor._renewed
     attempt_supervisor.AttemptSupervisor._renewed = lambda self, renewal: renewed(self, renewal) if renewal else None  # type: ignore[method-assign]
-    watchdog.Watchdog.keep = lambda self, now, *, wanted: None  # type: ignore[method-assign]
+    Zygote._look_after_agent = lambda self: None  # type: ignore[method-assign]
+    Agent._stood_still = lambda self, now: None  # type: ignore[method-assign]

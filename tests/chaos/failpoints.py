@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 VARIABLE = "LIVEJOBS_CHAOS_FAILPOINTS"
+RUNNER_POINTS = ("runner_begins", "runner_mid_run", "runner_done", "zygote_mid_run")
 CHILD_POINTS = ("after_pop", "after_claim", "mid_run", "before_finish", "before_broadcast")
-POINTS = (*CHILD_POINTS, "before_publish")
+POINTS = (*CHILD_POINTS, *RUNNER_POINTS, "before_publish")
 DROPPED = 0.2
 SLOW_SNAPSHOT_SECONDS = 1.0
 
@@ -52,8 +53,11 @@ def taken() -> int:
     return len(list(where.glob("*.taken-*")))
 
 
-def reached(name: str) -> None:
-    """Die here, if that is wanted and nobody else did."""
+def reached(name: str, victim: Callable[[], int] = os.getpid) -> None:
+    """Die here, if that is wanted and nobody else did.
+
+    :param victim: which process is killed; whoever loses it ends.
+    """
     where = folder()
     if where is None or not (where / name).exists():
         return
@@ -61,7 +65,8 @@ def reached(name: str) -> None:
         (where / name).rename(where / f"{name}.taken-{os.getpid()}")
     except FileNotFoundError:
         return
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(victim(), signal.SIGKILL)
+    signal.pause()
 
 
 @contextmanager

@@ -74,8 +74,12 @@ def calm(cluster: Cluster, chance: random.Random) -> int:
 
 def child_killed(cluster: Cluster, chance: random.Random) -> int:
     """Kill -9 of a child after pop, after claim, in mid-run, before the finish, between commit and broadcast."""
+    return _killed_at(failpoints.CHILD_POINTS, chance)
+
+
+def _killed_at(names: Sequence[str], chance: random.Random) -> int:
     before = failpoints.taken()
-    points = list(failpoints.CHILD_POINTS)
+    points = list(names)
     chance.shuffle(points)
     for number, point in enumerate(points, 1):
         failpoints.arm(point)
@@ -90,6 +94,22 @@ def children_killed_at_random(cluster: Cluster, chance: random.Random) -> int:
     for pid in chance.sample(victims, max(1, len(victims) // 2)):
         kill(pid)
     return max(1, len(victims) // 2)
+
+
+def runner_killed(cluster: Cluster, chance: random.Random) -> int:
+    """Kill -9 of a job's own process as it begins, in mid-run and when it is done, and of its zygote in mid-run."""
+    return _killed_at(failpoints.RUNNER_POINTS, chance)
+
+
+def agent_frozen(cluster: Cluster, chance: random.Random) -> int:
+    """SIGSTOP of worker children for 45 s, then SIGCONT: their jobs' own processes are not frozen with them."""
+    victims = children(busiest(cluster).pid)
+    for pid in victims:
+        os.kill(pid, signal.SIGSTOP)
+    wait(cluster.scaled(45))
+    for pid in victims:
+        os.kill(pid, signal.SIGCONT)
+    return len(victims)
 
 
 def worker_killed(cluster: Cluster, chance: random.Random) -> int:
@@ -309,6 +329,8 @@ FAULTS: Final = (
     Fault("calm", calm, untouched=True, cancel=0.0, transaction=True, most=60),
     Fault("child_killed", child_killed),
     Fault("child_killed_while_cancelled", children_killed_at_random, kinds=(("swallows", {}),), cancel=1.0, most=24),
+    Fault("runner_killed", runner_killed, kinds=(("sturdy", {"count": 20, "seconds": 1.0}), *MIXTURE)),
+    Fault("agent_frozen", agent_frozen, kinds=LONG, cancel=0.0, most=40),
     Fault("worker_killed", worker_killed),
     Fault("web_killed", web_killed),
     Fault("maintain_killed", maintain_killed),
@@ -340,7 +362,7 @@ FAULTS: Final = (
     Fault("older_then_reconnect", calm, screen_faults.older_then_reconnect, twice=True),
     Fault("page_hidden_frozen_thawed", calm, screen_faults.page_hidden_frozen_thawed, kinds=LONG, most=40, twice=True),
     Fault("child_out_of_memory", calm, kinds=(("hungry", {}), *MIXTURE)),
-    Fault("child_stuck_in_c", calm, kinds=(("stuck_in_c", {}), *MIXTURE, *MIXTURE)),
+    Fault("child_stuck_in_c", calm, kinds=(("stuck_in_c", {"seconds": 8.0}), *MIXTURE, *MIXTURE)),
     Fault("job_kills_its_child", calm, kinds=(("poison", {}), *MIXTURE)),
 )
 BY_NAME: Final = {fault.name: fault for fault in FAULTS}

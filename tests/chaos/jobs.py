@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,6 +17,11 @@ from tests.chaos import failpoints, ledger
 
 MANY = 50  # losses that no run comes near: what is tested is that jobs come back, not that they are given up
 MEGABYTE = 1024 * 1024
+
+
+def agent_pid() -> int:
+    """The process that looks after this job: the parent of our zygote."""
+    return int(Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 @contextmanager
@@ -43,8 +49,23 @@ def steps(count: int = 10, seconds: float = 1.0) -> int:
         for number in job.track(range(count)):
             ledger.write(job.id, job.attempt, str(number))
             job.log(f"attempt {job.attempt} step {number}")
-            failpoints.reached("mid_run")
+            failpoints.reached("mid_run", agent_pid)
             time.sleep(seconds / count)
+    return count
+
+
+@live_job(max_losses=MANY, retries=MANY, backoff=0.2)
+def sturdy(count: int = 10, seconds: float = 1.0) -> int:
+    """The same, for a job whose own process is killed: that is its failure, and charged to its retries."""
+    job = current_job()
+    with written():
+        failpoints.reached("runner_begins")
+        for number in job.track(range(count)):
+            job.log(f"attempt {job.attempt} step {number}")
+            failpoints.reached("runner_mid_run")
+            failpoints.reached("zygote_mid_run", os.getppid)
+            time.sleep(seconds / count)
+    failpoints.reached("runner_done")
     return count
 
 
@@ -77,12 +98,10 @@ def swallows(seconds: float = 60.0) -> None:
 
 @live_job(max_losses=MANY)
 def stuck_in_c(seconds: float = 60.0) -> None:
-    """Hold the interpreter's lock in C, in the first attempt."""
+    """Hold the interpreter's lock in C."""
     with written():
         print("stuck")
-        if current_job().attempt == 1:
-            time.sleep(0.5)  # the line goes out
-            ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+        ctypes.PyDLL(None).usleep(int(seconds * 1e6))
 
 
 @live_job(max_losses=MANY)
@@ -103,9 +122,10 @@ def hungry(megabytes: int = 256) -> None:
 
 @live_job(max_losses=1)
 def poison() -> None:
-    """Kill the child that runs it, each time."""
+    """Kill the child that looks after it, each time."""
     with written():
-        os.kill(os.getpid(), 9)
+        os.kill(agent_pid(), signal.SIGKILL)
+        time.sleep(60)
 
 
 @live_job(max_losses=MANY, retries=3, backoff=0.5)

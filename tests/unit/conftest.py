@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from livejobs.definition import Registry, registry
+from tests.support.forks import ForkServer
 
 
 @pytest.fixture
@@ -28,3 +29,11 @@ def imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in set(sys.modules) - set(before):
         del sys.modules[name]
     sys.modules.update(before)
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[ForkServer]:
+    """Where tests with `in_a_fork` run."""
+    server = ForkServer()
+    yield server
+    server.stop()

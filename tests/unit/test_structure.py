@@ -18,7 +18,7 @@ UNTESTED = {
     "server.project.apps", "server.project.asgi", "server.project.celery", "server.project.settings",
     "server.project.urls", "web.urls", "management.commands.livejobs_check", "management.commands.livejobs_maintain",
 }  # fmt: skip
-DOORS = ("database", "definition", "hints", "health")
+DOORS = ("database", "definition", "hints", "health", "runner")
 
 
 def modules() -> list[str]:

@@ -20,6 +20,7 @@ __all__ = [
     "Registry",
     "Text",
     "attempt_of",
+    "cells",
     "current_job",
     "is_seconds",
     "live_job",

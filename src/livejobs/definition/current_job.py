@@ -12,47 +12,104 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, TypeVar
 
+from livejobs.definition.cells import CURRENT, LOOKED, RAISED, STOP, TOTAL, Cells
 from livejobs.errors import JobStopped
 from livejobs.states import StopReason
 
 T = TypeVar("T")
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+REASONS: Final = tuple(StopReason)
 MESSAGE_MAX: Final = 255  # characters of a progress message, the size of its column
 
 
 class Attempt:
-    """One run of a job, shared by the function (which writes) and the agent (which reads and sends).
+    """One run of a job: what its function writes and its agent reads, and the other way round.
 
-    The function's side costs an attribute store per step; no lock, because each field has one writer.
+    The function's side costs a store per step; no lock, because each field has one writer.
+
+    :param cells: progress and stop, shared where the function has a process of its own.
+    :param send: takes each line of log (level, text) where the lines are not kept here.
     """
 
     __slots__ = (
-        "_lock", "began", "current", "id", "interrupting", "lines", "logged", "max_lines", "max_text",
-        "message", "number", "raised", "stop_reason", "task", "thread", "total",
+        "_lock", "_send", "began", "cells", "id", "lines", "logged", "max_lines", "max_text", "number",
+        "query_ended", "task", "thread", "view",
     )  # fmt: skip
 
-    def __init__(self, job_id: int, number: int, task: str, *, max_lines: int = 10_000, max_text: int = 8_192) -> None:
+    def __init__(
+        self,
+        job_id: int,
+        number: int,
+        task: str,
+        *,
+        max_lines: int = 10_000,
+        max_text: int = 8_192,
+        cells: Cells | None = None,
+        send: Callable[[str, str], None] | None = None,
+    ) -> None:
         self.id, self.number, self.task = job_id, number, task
         self.began = time.monotonic()
-        self.current: float | None = None
-        self.total: float | None = None
-        self.message = ""
+        self.cells = cells or Cells()
+        self.view = self.cells.view
         self.lines: deque[tuple[float, str, str]] = deque()  # (seconds since it began, level, text)
         self.logged = 0
         self.max_lines, self.max_text = max_lines, max_text
-        self.stop_reason: StopReason | None = None
-        self.interrupting = False  # the agent tries to interrupt the function
-        self.raised = False  # the function saw `JobStopped`, by looking up or by a signal
         self.thread = threading.get_ident()
+        self.query_ended = False  # a query of SQLite was ended for a stop: its error passes in place of `JobStopped`
+        self._send = send
         self._lock = threading.RLock()  # a signal handler of the job may log in the middle of a line
+
+    @property
+    def stop_reason(self) -> StopReason | None:
+        """Why it has to stop, if it has to."""
+        number = int(self.view[STOP])
+        return REASONS[number - 1] if number else None
+
+    @stop_reason.setter
+    def stop_reason(self, reason: StopReason) -> None:
+        self.view[STOP] = REASONS.index(reason) + 1
+
+    @property
+    def current(self) -> float | None:
+        """How much is done."""
+        return self.cells.number(CURRENT)
+
+    @property
+    def total(self) -> float | None:
+        """How much there is."""
+        return self.cells.number(TOTAL)
+
+    @property
+    def message(self) -> str:
+        """What is being done now."""
+        return self.cells.message
+
+    @property
+    def raised(self) -> bool:
+        """Whether the function saw `JobStopped`, by looking up or by a signal."""
+        return self.view[RAISED] != 0
+
+    @raised.setter
+    def raised(self, value: bool) -> None:
+        self.view[RAISED] = value
+
+    def share(self, cells: Cells) -> None:
+        """Go on with these cells, in place of the attempt's own."""
+        cells.clear()
+        before, self.cells, self.view = self.view, cells, cells.view
+        if before[STOP]:
+            cells.view[STOP] = before[STOP]
 
     def write(self, level: str, text: str) -> None:
         """Add a line of log; past the bound one line says so and the rest is dropped."""
+        if self._send is not None:
+            self._send(level, text)
+            return
         with self._lock:  # jobs may log from threads of their own
             self.logged += 1
             if self.logged > self.max_lines:
@@ -65,11 +122,13 @@ class Attempt:
 
     def check(self) -> None:
         """Raise if the attempt has to stop. Not while that passes already: clean-up may report progress."""
-        if self.stop_reason is None or isinstance(sys.exc_info()[1], JobStopped):
+        self.view[LOOKED] = 1
+        passing = sys.exc_info()[1]
+        if not self.view[STOP] or isinstance(passing, JobStopped) or (self.query_ended and passing is not None):
             return
         if threading.get_ident() == self.thread:  # in a thread of the job it ends that thread only
             self.raised = True
-        raise JobStopped(self.stop_reason)
+        raise JobStopped(self.stop_reason or StopReason.CANCEL)
 
 
 class CurrentJob:
@@ -104,10 +163,10 @@ class CurrentJob:
         if attempt is None:
             return
         if total is not None:
-            attempt.total = total
+            attempt.view[TOTAL] = total
         if message is not None:
-            attempt.message = str(message)[:MESSAGE_MAX]
-        attempt.current = current
+            attempt.cells.message = str(message)[:MESSAGE_MAX]
+        attempt.view[CURRENT] = current
         attempt.check()
 
     def track(self, items: Iterable[T], total: float | None = None) -> Iterator[T]:
@@ -122,13 +181,15 @@ class CurrentJob:
         if attempt is None:
             yield from items
             return
-        attempt.total = total
-        attempt.current = 0
+        view = attempt.view
+        view[TOTAL] = math.nan if total is None else total
+        view[CURRENT] = 0
+        view[LOOKED] = 1
         for done, item in enumerate(items, 1):
-            if attempt.stop_reason is not None:
+            if view[STOP]:
                 attempt.check()
             yield item
-            attempt.current = done
+            view[CURRENT] = done
         attempt.check()
 
     def log(self, text: object, level: str = "info") -> None:

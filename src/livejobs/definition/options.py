@@ -70,6 +70,7 @@ class Options:
     :param give_up_on: those of them that are not.
     :param max_losses: how often a lost job is run again; 0 for one that must never run twice; default: MAX_LOSSES.
     :param timeout: seconds an attempt may take before it is stopped, and the job fails.
+    :param fresh: whether each attempt has a process of its own, instead of one in which other jobs ran before.
     :param expose: whether people may start it from outside the code; default: the setting EXPOSE.
     :param permission: who of them: a Django permission name, or a callable of (user, params).
     :raises OptionError: a value is not right.
@@ -90,6 +91,7 @@ class Options:
         _or_none(lambda value: is_seconds(value) and value > 0),
         "timeout must be a number of seconds, more than 0",
     )
+    fresh: bool = _option(False, _is_a(bool), "fresh must be True or False")
     expose: bool | None = _option(None, _or_none(_is_a(bool)), "expose must be True or False")
     permission: Permission | None = _option(
         None,

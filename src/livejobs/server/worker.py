@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
+from typing import Final
 
 from livejobs.server.environment import Environment
 from livejobs.server.failures import run_part
+
+POOL: Final = "LIVEJOBS_POOL"  # prefork, threads or solo
 
 
 def queues() -> list[str]:
@@ -22,7 +26,7 @@ def arguments(environment: Environment) -> list[str]:
     return [
         "--quiet",  # no banner
         "worker",
-        "--pool=prefork",
+        f"--pool={os.environ.get(POOL, 'prefork')}",
         f"--concurrency={environment.workers}",
         f"--queues={','.join(queues())}",
         "--hostname=livejobs@%h",

@@ -10,10 +10,12 @@ import asyncio
 import logging
 import math
 import secrets
+import signal
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from channels.layers import get_channel_layer
@@ -21,36 +23,49 @@ from channels.layers import get_channel_layer
 from livejobs import groups, transitions
 from livejobs.conf import conf
 from livejobs.database.thread import AWAY, AgentDatabase
-from livejobs.definition import Attempt, registry
+from livejobs.definition import Attempt, LiveJob, registry
+from livejobs.definition.cells import INTERRUPT
 from livejobs.health import presence
 from livejobs.hints import broadcast, publishing, queue_probes
 from livejobs.log_events import LogEvent, fields
 from livejobs.models import Job
 from livejobs.per_process import PerProcess
-from livejobs.states import StopReason
-from livejobs.worker import interrupt, processes
+from livejobs.runner.channel import ChannelClosedError
+from livejobs.runner.outcome import Failed, Outcome, Stopped, described, from_message, with_last_line
+from livejobs.states import ErrorReason, StopReason
+from livejobs.worker import descriptors, zygotes
 from livejobs.worker.attempt_supervisor import AttemptSupervisor
-from livejobs.worker.outcome import Outcome
+from livejobs.worker.output_reader import OutputReader
 from livejobs.worker.parent import parent
-from livejobs.worker.watchdog import Watchdog
-from livejobs.worker.writes import AttemptWrites
+from livejobs.worker.place import Death, Place, StartZygote, how_it_died
+from livejobs.worker.writes import AttemptWrites, wait_before_retry
 
 logger = logging.getLogger("livejobs.worker")
 
 CLAIM_PATIENCE_SECONDS: Final = 60.0  # with the database away a claim is tried this long; the row stays queued after
 LISTEN_AGAIN_SECONDS: Final = 5.0
+# A runner that died by one of these may have been signalled with everything else of a server that is being stopped
+OF_A_SHUTDOWN: Final = frozenset({signal.SIGKILL, signal.SIGTERM})
+SHUTDOWN_SEEN_SECONDS: Final = 0.3
 
 
 class Agent:
-    """Keeps the attempts of one process."""
+    """Keeps the attempts of one process.
 
-    def __init__(self) -> None:
+    :param places: where they run; it may do with none until the first attempt.
+    """
+
+    def __init__(self, places: Sequence[Place] = ()) -> None:
         self.name = presence.process_name()
+        self._places = list(places)
+        self._free: SimpleQueue[Place] = SimpleQueue()
+        for place in places:
+            self._free.put(place)
         self._database = AgentDatabase()
         self._outlet = broadcast.outlet()
         self._supervised: dict[int, AttemptSupervisor] = {}  # by job
-        self._watchdog = Watchdog()
         self._release_at = math.inf  # when a worker that was told to stop releases what still runs
+        self._ticked_at = time.monotonic()
         self._leaving = False
         self._loops = [self._outlet.submit(work) for work in (self._keep_ticking(), self._listen(), self._be_present())]
 
@@ -73,6 +88,53 @@ class Agent:
         self._supervised[job.id] = AttemptSupervisor(AttemptWrites(job, attempt), self._database, timeout_of(job))
         return job, attempt
 
+    def perform(self, live_job: LiveJob[..., Any], job: Job, attempt: Attempt) -> Outcome:
+        """Have the function run in its own process, and say how that ended."""
+        place, reader = self._place(), OutputReader(attempt)
+        place.settle(fresh=live_job.options.fresh)
+        attempt.share(place.cells)
+        self._supervised[job.id].place = place
+        order = {
+            "job": job.id, "attempt": job.attempt, "task": job.task, "params": job.params, "timeout": timeout_of(job),
+        }  # fmt: skip
+        try:
+            ended = place.run(order, reader)
+        except ChannelClosedError as error:
+            message = f"The process that runs jobs could not be started: {error}"
+            return Failed(described(ErrorReason.CRASHED, "", message), may_retry=True)
+        if isinstance(ended, Death):
+            return self._death(attempt, ended, reader.last_line)
+        outcome = with_last_line(from_message(ended), reader.last_line)
+        if attempt.raised and attempt.stop_reason is not None:
+            return Stopped(attempt.stop_reason)  # whatever it then returned or raised
+        return outcome
+
+    def _death(self, attempt: Attempt, death: Death, last_line: str) -> Outcome:
+        """What it means that a runner died: a stop that went to its last step, a shutdown, or a crash."""
+        reason = attempt.stop_reason
+        if reason is not None and (death.killed or attempt.raised or attempt.view[INTERRUPT]):
+            if death.killed and reason is not StopReason.SHUTDOWN:
+                attempt.write("warning", "The job did not stop and was ended with its process")
+            return Stopped(reason)
+        if death.still:
+            return Stopped(StopReason.SHUTDOWN)
+        if death.signal in OF_A_SHUTDOWN:
+            give_up_at = time.monotonic() + SHUTDOWN_SEEN_SECONDS
+            while time.monotonic() < give_up_at:
+                if parent.is_shutting_down():
+                    return Stopped(StopReason.SHUTDOWN)
+                time.sleep(SHUTDOWN_SEEN_SECONDS / 10)
+        return Failed(described(ErrorReason.CRASHED, "", how_it_died(death, last_line)), may_retry=True)
+
+    def _place(self) -> Place:
+        """A place that is free: the pool has as many as jobs it runs at a time."""
+        try:
+            return self._free.get_nowait()
+        except Empty:
+            place = new_place(zygotes.execute)
+            self._places.append(place)
+            return place
+
     def answer_probe(self, queue: str, number: int) -> None:
         """Say that a probe was taken out of its queue; one that cannot be answered now is sent again."""
         self._database.submit(queue_probes.answer, queue, number)
@@ -80,17 +142,19 @@ class Agent:
     def finish(self, job: Job, outcome: Outcome) -> Job | None:
         """Write how the attempt ended; returns when it is committed, or the lease is known to be lost."""
         supervisor = self._supervised[job.id]
-        forced = supervisor.leave()
-        if forced is not None:
-            wait([forced])  # the agent gave this attempt up, and has written its end
-        # before the finish: a transaction that the job left open may lock the very row
-        interrupt.drop_connections(every=supervisor.attempt.raised)
+        supervisor.leave()
+        wait = wait_before_retry(job, outcome)
+        if isinstance(outcome, Stopped) and supervisor.place is not None:
+            supervisor.place.clear()  # before the finish: what it says is true when it is read
         try:
-            finished = self._insist(partial(supervisor.writes.finish, outcome))
+            finished = self._insist(partial(supervisor.writes.finish, outcome, wait))
         except Exception as error:
             finished = self._insist(partial(supervisor.writes.finish_unstorable, error))
         finally:
             self._supervised.pop(job.id, None)
+            if supervisor.place is not None:
+                supervisor.place.settle()
+                self._free.put(supervisor.place)
         if finished is None:
             logger.warning(
                 "Job %d belongs to another worker by now; this attempt wrote nothing", job.id,
@@ -105,6 +169,8 @@ class Agent:
         self._database.close()  # while the loop can still cut off a call that hangs
         for loop in self._loops:
             loop.cancel()
+        for place in self._places:
+            place.close()
 
     def _insist(self, call: Callable[[], Job | None]) -> Job | None:
         return self._database.insist(call, give_up=lambda: False).result()
@@ -112,7 +178,9 @@ class Agent:
     async def _keep_ticking(self) -> None:
         while True:  # until cancelled: while the process leaves, its last words may hang too
             now = time.monotonic()
-            self._watchdog.keep(now, wanted=bool(self._supervised))
+            self._stood_still(now)
+            for place in self._places:
+                place.beat()
             self._hear_shutdown(now)
             for supervisor in list(self._supervised.values()):
                 try:
@@ -124,6 +192,13 @@ class Agent:
                     )  # fmt: skip
             self._database.cut_off_hung_call()
             await asyncio.sleep(conf.PROGRESS_SECONDS)
+
+    def _stood_still(self, now: float) -> None:
+        """After a freeze, end what runs before it takes another step: it may have been rescued meanwhile."""
+        last, self._ticked_at = self._ticked_at, now
+        if now - last > conf.WATCHDOG_SECONDS:
+            for supervisor in list(self._supervised.values()):
+                supervisor.end_now()
 
     def _hear_shutdown(self, now: float) -> None:
         if not parent.is_shutting_down():
@@ -167,11 +242,12 @@ class Agent:
 
 
 def new_attempt(job: Job) -> Attempt:
-    """The shared record of an attempt, for a job as it was claimed."""
+    """The record of an attempt, for a job as it was claimed."""
     return Attempt(job.id, job.attempt, job.task, max_lines=conf.MAX_LOG_LINES, max_text=conf.MAX_LOG_LINE)
 
 
-agent: Final = PerProcess(Agent)
+_places: Final[list[Place]] = []  # made before the agent's threads
+agent: Final = PerProcess(lambda: Agent(_places))
 
 
 def timeout_of(job: Job) -> float | None:
@@ -180,15 +256,32 @@ def timeout_of(job: Job) -> float | None:
     return live_job.options.timeout if live_job else None
 
 
-def start_agent(**_: Any) -> None:
-    """Start the agent with its worker child (Celery's worker_process_init), or where a pool has none (worker_ready).
+def make_places(count: int) -> None:
+    """Start the zygotes of this process, before any thread of ours."""
+    _places[:] = [new_place(zygotes.start_first) for _ in range(count)]
 
-    A child leads a process group of its own, so that what its jobs start can be ended with it.
-    """
+
+def new_place(start: StartZygote) -> Place:
+    """Make a place within the bounds of the settings, or of Celery's own for its children."""
+    host = publishing.celery_app().conf
+    return Place(
+        start, zygotes.execute,
+        most_jobs=conf.RUNNER_JOBS or host.worker_max_tasks_per_child or math.inf,
+        most_memory=conf.RUNNER_MEMORY or (host.worker_max_memory_per_child or math.inf) * 1024,  # Celery's are KiB
+    )  # fmt: skip
+
+
+def prepare_places(instance: Any, **_: Any) -> None:
+    """Start the zygotes of a worker that runs jobs itself (Celery's celeryd_after_setup): as many as run at a time."""
+    if parent.runs_jobs():
+        make_places(1 if parent.pool == "solo" else int(instance.concurrency or 1))
+
+
+def start_agent(**_: Any) -> None:
+    """Start the agent with its worker child (Celery's worker_process_init), or where a pool has none (worker_ready)."""
     if parent.is_child():
-        processes.lead_a_group()
-        processes.let_go_of_connections(parent.broker_descriptors())
-        interrupt.install()
+        descriptors.let_go_of_connections(parent.broker_descriptors())
+        make_places(1)
         agent()
     elif parent.runs_jobs():
         agent()

@@ -12,29 +12,31 @@ from typing import Any
 
 from livejobs.conf import conf
 from livejobs.database.thread import AWAY, AgentDatabase
+from livejobs.definition.cells import INTERRUPT, LOOKED
 from livejobs.hints import broadcast
 from livejobs.leases import Renewal
 from livejobs.log_events import LogEvent, fields
 from livejobs.models import Job
 from livejobs.states import StopReason
-from livejobs.worker import interrupt, processes
-from livejobs.worker.outcome import Stopped
-from livejobs.worker.parent import parent
+from livejobs.worker.place import Place
 from livejobs.worker.writes import AttemptWrites
 
 logger = logging.getLogger("livejobs.worker")
 
 
 class AttemptSupervisor:
-    """One attempt in the agent's care. `tick` never waits: writes are handed to the database thread."""
+    """One attempt in the agent's care. `tick` never waits: writes are handed to the database thread.
+
+    :param timeout: how long it may take, in seconds.
+    """
 
     def __init__(self, writes: AttemptWrites, database: AgentDatabase, timeout: float | None = None) -> None:
         self.writes, self.attempt, self._database = writes, writes.attempt, database
+        self.place: Place | None = None  # where it runs, once it does
         self.ended = False
         self._timeout = timeout
-        self._left = False  # the function is off the stack
-        self._forced: Future[Job | None] | None = None  # the finish of an attempt that was given up
-        self._lock = threading.Lock()  # over those two
+        self._lock = threading.Lock()  # over `ended`: nothing of ours may reach the place's next attempt
+        self._kill_asked = False
         now = time.monotonic()
         self._renew_at = now + conf.BEAT_SECONDS
         self._log_at = self._save_at = now
@@ -65,44 +67,44 @@ class AttemptSupervisor:
         if self.attempt.stop_reason is None or reason is StopReason.LEASE_LOST:
             self.attempt.stop_reason = reason
 
-    def leave(self) -> Future[Job | None] | None:
-        """Note that the function is off the stack; answers with the finish that was forced before, if any."""
+    def end_now(self) -> None:
+        """End the attempt's process at once, and give the job back."""
+        self.stop(StopReason.SHUTDOWN)
         with self._lock:
-            self._left = self.ended = True
-            return self._forced
+            if not self.ended and self.place is not None:
+                self._kill_asked = True
+                self.place.kill()
+
+    def leave(self) -> None:
+        """Note that it is known how the attempt ended."""
+        with self._lock:
+            self.ended = True
 
     def _press(self, reason: StopReason, now: float) -> None:
         if self._stop_seen_at is None:
             self._stop_seen_at = now
         if not self._stop_shown and reason is not StopReason.LEASE_LOST:
             self._once("stopping", partial(self.writes.mark_stopping, reason), self._shown)
-        # a shutdown had its patience before it came here: the grace period
-        early = conf.STOP_RAISE_SECONDS if reason is StopReason.SHUTDOWN else 0.0
-        waited = now - self._stop_seen_at + early
-        if waited >= conf.STOP_RAISE_SECONDS:
-            interrupt.interrupt(self.attempt)
-        if waited >= conf.STOP_KILL_SECONDS and parent.is_child():
-            self._give_up(reason)
-
-    def _give_up(self, reason: StopReason) -> None:
-        """Write the end of an attempt that does not end by itself, and end this process with what the job started."""
+        waited = now - self._stop_seen_at
         with self._lock:
-            if self._left or self._forced is not None:
+            if self.ended or self.place is None:
                 return
-            self.ended = True
-            self.attempt.write("warning", "The job did not stop and was ended with its worker process")
-            finish = partial(self.writes.finish, Stopped(reason))
-            self._forced = self._database.insist(finish, give_up=lambda: False)
-        self._forced.add_done_callback(self._end_process)
-
-    def _end_process(self, _finished: Future[Job | None]) -> None:
-        with self._lock:  # held for good: the function must not return into the next job meanwhile
-            if not self._left:
+            if waited >= self._patience(reason) and not self.attempt.raised:
+                self.attempt.view[INTERRUPT] = 1
+                self.place.interrupt()
+            if waited >= conf.STOP_KILL_SECONDS and not self._kill_asked:
+                self._kill_asked = True
                 logger.warning(
-                    "Job %d did not stop; its worker child ends with it", self.attempt.id,
+                    "Job %d did not stop; its process is ended", self.attempt.id,
                     extra=self._fields(LogEvent.JOB_KILLED),
                 )  # fmt: skip
-                processes.end_group()
+                self.place.kill()
+
+    def _patience(self, reason: StopReason) -> float:
+        """How long the job may take to notice a stop by itself, in seconds: none that never looks up will."""
+        if reason in (StopReason.TIMEOUT, StopReason.SHUTDOWN) or not self.attempt.view[LOOKED]:
+            return 0.0  # a shutdown had its patience before: the grace period
+        return conf.STOP_RAISE_SECONDS
 
     def _shown(self, _job: Job | None) -> None:
         self._stop_shown = True

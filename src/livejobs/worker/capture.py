@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from livejobs.definition import Attempt, attempt_of, current_job
-from livejobs.worker.interrupt import raise_if_due
+from livejobs.worker.lines import LineCutter
 
 # loggers that speak of the machinery, not of the job
 OWN_LOGGERS: Final = frozenset(
@@ -42,38 +42,6 @@ class JobLogHandler(logging.Handler):
                 attempt.write(_level(record.levelno), line)
         except Exception:
             self.handleError(record)
-        raise_if_due(attempt)
-
-
-class LineCutter:
-    """Cuts the text that a job writes into lines of its log."""
-
-    def __init__(self, attempt: Attempt, level: str) -> None:
-        self._attempt, self._level, self._rest = attempt, level, ""
-        self._broken = False  # the line was too long and its first part is logged already
-        self._lock = threading.RLock()  # several threads of the job print at once; a signal handler may in between
-
-    def write(self, text: str) -> None:
-        """Log every complete line; a carriage return starts a line over, as a terminal does."""
-        with self._lock:
-            *lines, rest = (self._rest + text).split("\n")
-            for line in lines:
-                if line or not self._broken:
-                    self._attempt.write(self._level, _shown(line))
-                self._broken = False
-            if "\r" in rest[:-1]:  # a progress bar: only its last state counts
-                rest = _shown(rest) + ("\r" if rest.endswith("\r") else "")
-            self._rest = rest
-            if len(rest) > self._attempt.max_text:
-                self.finish()
-                self._broken = True
-
-    def finish(self) -> None:
-        """Log what was written without an end of line."""
-        with self._lock:
-            rest, self._rest = _shown(self._rest), ""
-            if rest:
-                self._attempt.write(self._level, rest)
 
 
 class JobOutput(io.TextIOBase):
@@ -93,8 +61,6 @@ class JobOutput(io.TextIOBase):
         else:
             cutter = self._cutters.get(attempt) or self._cutters.setdefault(attempt, LineCutter(attempt, self.level))
             cutter.write(text)
-            if "\n" in text:  # print() writes the end of a line by itself: not in the middle of one
-                raise_if_due(attempt)
         return len(text)
 
     def flush(self) -> None:
@@ -198,11 +164,6 @@ def captured(attempt: Attempt) -> Iterator[None]:
         yield
     finally:
         _capture.end(attempt)
-
-
-def _shown(line: str) -> str:
-    """What a terminal would show of a line with carriage returns."""
-    return line.rstrip("\r").rsplit("\r", 1)[-1]
 
 
 def _level(number: int) -> str:

@@ -70,6 +70,11 @@ class WorkerParent:
     # ------------------------------------------------------------ what others ask
 
     @property
+    def pool(self) -> str:
+        """The name of the worker's pool."""
+        return self._pool
+
+    @property
     def mark(self) -> str:
         """What tells the leases of this worker's children from all others."""
         return self._mark
@@ -87,7 +92,7 @@ class WorkerParent:
         return list(getattr(getattr(self._worker, "hub", None), "readers", None) or ())
 
     def runs_jobs(self) -> bool:
-        """Whether this process runs jobs itself, beside each other: stop is cooperative only there."""
+        """Whether this process looks after jobs itself, and no child of it does."""
         return self._pid == os.getpid() and self._pool in ("thread", "solo")
 
     def is_shutting_down(self) -> bool:
@@ -185,8 +190,6 @@ class WorkerParent:
         ours = host == socket.gethostname() and token.startswith(self._mark) and pid.isdigit()
         if row.state != State.RUNNING or not ours or not _dies(int(pid)):
             return None
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(int(pid), signal.SIGKILL)  # what the job had started: the child led a group of its own
         job = transitions.rescue(Lease(job_id, row.attempt, owner), row.beat)
         if job is not None:
             logger.warning(

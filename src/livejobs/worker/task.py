@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import secrets
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from celery import Task, shared_task
@@ -14,17 +12,17 @@ from livejobs import transitions
 from livejobs.conf import conf
 from livejobs.database.thread import AWAY
 from livejobs.definition import Attempt, LiveJob, current_job, running
-from livejobs.errors import JobStopped, UnsupportedError
+from livejobs.errors import UnsupportedError
 from livejobs.health import presence
 from livejobs.hints import publishing, queue_probes
+from livejobs.log_events import LogEvent, fields
 from livejobs.models import Job
+from livejobs.runner.outcome import Failed, Outcome, failure
+from livejobs.runner.perform import perform
 from livejobs.states import ErrorReason, State
-from livejobs.worker import interrupt, processes
 from livejobs.worker.agent import agent, new_attempt
 from livejobs.worker.capture import captured
-from livejobs.worker.outcome import Failed, Outcome, Stopped, Succeeded, failure
-from livejobs.worker.parent import parent
-from livejobs.worker.writes import AttemptWrites
+from livejobs.worker.writes import AttemptWrites, wait_before_retry
 
 logger = logging.getLogger("livejobs.worker")
 
@@ -40,6 +38,9 @@ class Keeper(Protocol):
 
     def claim(self, job_id: int, task: str) -> tuple[Job, Attempt] | None:
         """Claim a job, or None."""
+
+    def perform(self, live_job: LiveJob[..., Any], job: Job, attempt: Attempt) -> Outcome:
+        """Run the function and say how it ended."""
 
     def finish(self, job: Job, outcome: Outcome) -> Job | None:
         """Write how the attempt ended, or None when the lease was lost."""
@@ -84,49 +85,16 @@ def run(keeper: Keeper, live_job: LiveJob[..., Any], job_id: int) -> State | Non
     if claimed is None:
         return None
     job, attempt = claimed
-    pid = os.getpid()
-    outcome = perform(live_job, job, attempt)
-    if os.getpid() != pid:
-        os._exit(0)  # the function forked, and its child came back here: the job and the worker are its parent's
-    if isinstance(outcome, Stopped) and parent.is_child():
-        processes.end_started()
+    try:
+        outcome = keeper.perform(live_job, job, attempt)
+    except Exception as error:  # ours: the job must not stay, with a lease that is renewed for ever
+        logger.exception(
+            "Job %d could not be run", job.id,
+            extra=fields(LogEvent.JOB_NOT_RUN, job=job.id, task=job.task, attempt=job.attempt),
+        )  # fmt: skip
+        outcome = Failed(failure(ErrorReason.CRASHED, error))
     finished = keeper.finish(job, outcome)
     return State(finished.state) if finished else None
-
-
-def perform(live_job: LiveJob[..., Any], job: Job, attempt: Attempt) -> Outcome:
-    """Run the function and say how it ended.
-
-    Whatever is raised is an outcome: an exception that came out of here would leave a job that nobody finishes, with a
-    lease that is renewed for ever.
-    """
-    try:
-        arguments = live_job.arguments(job.params)
-    except BaseException as error:
-        return Failed(failure(ErrorReason.PARAMS, error))
-    try:
-        with captured(attempt), running(attempt):
-            value = interrupt.call(attempt, live_job.func, arguments)
-    except BaseException as error:
-        return _raised(live_job, job, attempt, error)
-    try:
-        return Succeeded(live_job.dump_result(value, max_bytes=conf.MAX_RESULT_BYTES))
-    except BaseException as error:
-        return Failed(failure(ErrorReason.RESULT, error))
-
-
-def _raised(live_job: LiveJob[..., Any], job: Job, attempt: Attempt, error: BaseException) -> Outcome:
-    if isinstance(error, JobStopped):
-        return Stopped(attempt.stop_reason or error.reason)
-    if attempt.stop_reason is not None and (attempt.raised or attempt.interrupting):
-        return Stopped(attempt.stop_reason)  # what the job's clean-up, or an interrupted query, made of the stop
-    described = failure(ErrorReason.EXCEPTION, error)
-    if job.failures >= job.retries or not live_job.is_worth_retrying(error):
-        return Failed(described)
-    first, longest = conf.BACKOFF_SECONDS, conf.BACKOFF_MAX_SECONDS
-    chance = secrets.randbelow(1_000) / 1_000
-    wait = live_job.wait_before_retry(job.failures, chance, backoff=first, backoff_max=longest)
-    return Failed(described, retry_in=timedelta(seconds=wait))
 
 
 class Inline:
@@ -142,10 +110,17 @@ class Inline:
         self._writes = AttemptWrites(job, new_attempt(job))
         return job, self._writes.attempt
 
+    def perform(self, live_job: LiveJob[..., Any], job: Job, attempt: Attempt) -> Outcome:
+        """Run the function here and now: nothing interrupts it."""
+        with captured(attempt), running(attempt):
+            return perform(
+                live_job, job.params, attempt, max_result_bytes=conf.MAX_RESULT_BYTES, timeout=live_job.options.timeout
+            )
+
     def finish(self, job: Job, outcome: Outcome) -> Job | None:
         """Write how it ended on the caller's connection."""
         try:
-            return self._writes.finish(outcome)
+            return self._writes.finish(outcome, wait_before_retry(job, outcome))
         except AWAY:
             raise
         except Exception as error:

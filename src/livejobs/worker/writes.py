@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from livejobs import leases, transitions
+from livejobs.conf import conf
 from livejobs.database.thread import AWAY
-from livejobs.definition import Attempt
+from livejobs.definition import Attempt, registry
 from livejobs.hints import broadcast, channel_messages
 from livejobs.hints.public_job import iso, public_progress
 from livejobs.leases import Lease, NumberedLine, Renewal
 from livejobs.log_events import LogEvent, fields
 from livejobs.models import Job
 from livejobs.protocol import LogLine, Progress
+from livejobs.runner.outcome import Failed, Outcome, Stopped, Succeeded, failure
 from livejobs.sanitize import clean
 from livejobs.states import ErrorReason, StopReason
-from livejobs.worker.outcome import Failed, Outcome, Stopped, Succeeded, failure
 
 logger = logging.getLogger("livejobs.worker")
 
+_CHANCES: Final = 1_000
 LOG_BATCH: Final = 500  # lines in one transaction
 
 
@@ -87,14 +90,17 @@ class AttemptWrites:
             lines = [_public(line, self.lease.attempt) for line in batch]
             broadcast.send(channel_messages.log_events(self.lease.job_id, self._owner_key, lines))
 
-    def finish(self, outcome: Outcome) -> Job | None:
-        """Write how the attempt ended, once; None when the lease was lost."""
+    def finish(self, outcome: Outcome, wait: timedelta | None = None) -> Job | None:
+        """Write how the attempt ended, once; None when the lease was lost.
+
+        :param wait: until the next attempt of one that failed; None: there is none.
+        """
         self._flush_last()
         self.sample()
         match outcome:
             case Succeeded(result):
                 return transitions.succeed(self.lease, result, self._progress)
-            case Failed(error, timedelta() as wait):
+            case Failed(error) if wait is not None:
                 return transitions.back_off(self.lease, error, self._progress, wait)
             case Failed(error):
                 return transitions.fail(self.lease, error, self._progress)
@@ -139,6 +145,16 @@ class AttemptWrites:
             seq += 1
             # the database's time of the claim plus our own elapsed time: a skewed clock does not show
             self._batch.append(NumberedLine(seq, self._began + timedelta(seconds=seconds), level, clean(text)))
+
+
+def wait_before_retry(job: Job, outcome: Outcome) -> timedelta | None:
+    """How long a job that failed waits for its next attempt; None when there is none."""
+    live_job = registry.get(job.task)
+    if not isinstance(outcome, Failed) or not outcome.may_retry or job.failures >= job.retries or live_job is None:
+        return None
+    first, longest = conf.BACKOFF_SECONDS, conf.BACKOFF_MAX_SECONDS
+    chance = secrets.randbelow(_CHANCES) / _CHANCES
+    return timedelta(seconds=live_job.wait_before_retry(job.failures, chance, backoff=first, backoff_max=longest))
 
 
 def _public(line: NumberedLine, attempt: int) -> LogLine:

@@ -11,14 +11,13 @@ from django.conf import settings
 from django.db import DataError, OperationalError
 
 from livejobs import leases, transitions
+from livejobs.definition import CurrentJob
 from livejobs.hints import broadcast
 from livejobs.models import Job, JobEvent, JobLog, Presence
-from livejobs.states import State, StopReason
+from livejobs.runner.outcome import Stopped, Succeeded
+from livejobs.states import StopReason
 from livejobs.worker import agent as agents
-from livejobs.worker import task as tasks
 from livejobs.worker.agent import Agent
-from livejobs.worker.outcome import Stopped, Succeeded
-from tests import jobs
 from tests.support.waiting import wait_for
 from tests.support.workers import FAST, check_history, failing, log_of, queued
 
@@ -119,7 +118,7 @@ def test_the_last_progress_and_the_last_lines_go_out_with_the_finish(agent: Agen
     _, attempt = claimed
     for number in range(1200):
         attempt.write("info", str(number))
-    attempt.current, attempt.total, attempt.message = 9, 9, "done"
+    CurrentJob(attempt).progress(9, 9, "done")
     finished = agent.finish(claimed[0], Succeeded(2))
     assert finished is not None
     assert (finished.current, finished.total, finished.message, finished.log_seq) == (9, 9, "done", 1200)
@@ -132,7 +131,7 @@ def test_progress_log_and_renewals_go_out_while_the_function_runs(agent: Agent):
     assert claimed is not None
     row, attempt = claimed
     attempt.write("info", "early")
-    attempt.current = 3
+    CurrentJob(attempt).progress(3)
 
     def stored() -> bool:
         row.refresh_from_db()
@@ -180,17 +179,3 @@ def test_an_agent_is_there_while_it_is(agent: Agent):
     assert row.queues
     agent.leave()
     assert not Presence.objects.filter(kind="worker", name=agent.name).exists()
-
-
-@pytest.mark.parametrize("rude", [RuntimeError("x"), KeyboardInterrupt(), SystemExit(2)])
-@pytest.mark.parametrize("step", ["arguments", "dump_result"])
-def test_whatever_is_raised_around_the_function_ends_the_job(monkeypatch, agent: Agent, step: str, rude: BaseException):
-    """Else its lease would be renewed for ever."""
-
-    def raise_it(*_: Any, **__: Any) -> None:
-        raise rude
-
-    monkeypatch.setattr(jobs.add, step, raise_it)
-    job = queued()
-    assert tasks.run(agent, jobs.add, job.id) is State.FAILED
-    assert events(job) == ["accept", "claim", "fail"]

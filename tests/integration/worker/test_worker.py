@@ -106,7 +106,7 @@ def test_fifty_times(worker: Worker, maintenance: None, way: str, round_number: 
     if way == "finish":
         assert finished(start(jobs.add, a=round_number)).result == round_number + 1
     elif way == "kill":
-        row = finished(start(jobs.kills_itself_once, mark=str(tmp_path / "mark")), timeout=40)
+        row = finished(start(jobs.loses_its_worker_once, mark=str(tmp_path / "mark")), timeout=40)
         assert (row.state, row.result, row.attempt, row.losses) == ("succeeded", "survived", 2, 1)
     else:
         job = start(getattr(jobs, f"wait_in_{way}"))

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from livejobs import transitions
-from livejobs.definition import Attempt
+from livejobs.definition import Attempt, CurrentJob
 from livejobs.hints import broadcast
 from livejobs.models import Job, JobLog
+from livejobs.runner.outcome import Failed, Outcome, Stopped, Succeeded
 from livejobs.states import StopReason
 from livejobs.worker import writes as module
-from livejobs.worker.outcome import Failed, Outcome, Stopped, Succeeded
 from livejobs.worker.writes import AttemptWrites
 from tests.support.rows import ERROR, claimed, read
 
@@ -56,7 +56,7 @@ def test_who_lost_the_lease_stores_no_line_and_keeps_none(sent):
 def test_progress_is_a_tick_for_each_change_and_is_stored_once(sent):
     writes = begun()
     assert writes.sample() is None
-    writes.attempt.current, writes.attempt.total = 3, 4.5
+    CurrentJob(writes.attempt).progress(3, 4.5)
     assert writes.sample() == {"tick": 1, "current": 3, "total": 4.5, "message": ""}
     assert writes.sample() is None
     assert writes.unsaved_progress
@@ -67,21 +67,23 @@ def test_progress_is_a_tick_for_each_change_and_is_stored_once(sent):
 
 
 @pytest.mark.parametrize(
-    ("outcome", "state"),
+    ("outcome", "wait", "state"),
     [
-        (Succeeded({"rows": 7}), "succeeded"),
-        (Failed(ERROR), "failed"),
-        (Failed(ERROR, retry_in=timedelta(seconds=5)), "retrying"),
-        (Stopped(StopReason.CANCEL), "cancelled"),
-        (Stopped(StopReason.SHUTDOWN), "queued"),
-        (Stopped(StopReason.TIMEOUT), "failed"),
+        (Succeeded({"rows": 7}), None, "succeeded"),
+        (Failed(ERROR), None, "failed"),
+        (Failed(ERROR), timedelta(seconds=5), "retrying"),
+        (Stopped(StopReason.CANCEL), None, "cancelled"),
+        (Stopped(StopReason.SHUTDOWN), None, "queued"),
+        (Stopped(StopReason.TIMEOUT), None, "failed"),
     ],
 )
-def test_an_attempt_ends_as_it_ended_with_its_last_lines_and_progress(sent, outcome: Outcome, state):
+def test_an_attempt_ends_as_it_ended_with_its_last_lines_and_progress(
+    sent, outcome: Outcome, wait: timedelta | None, state
+):
     writes = begun()
     writes.attempt.write("info", "the last line")
-    writes.attempt.current = 9
-    finished = writes.finish(outcome)
+    CurrentJob(writes.attempt).progress(9)
+    finished = writes.finish(outcome, wait)
     assert finished is not None
     assert finished.state == state
     assert JobLog.objects.get().text == "the last line"

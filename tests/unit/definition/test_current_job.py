@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from livejobs.definition import Attempt, CurrentJob, current_job, running
+from livejobs.definition.cells import BEAT, CURRENT, LOOKED, STOP, TOTAL, Cells
 from livejobs.definition.current_job import OUTSIDE
 from livejobs.errors import JobStopped
 from livejobs.states import StopReason
@@ -25,6 +26,12 @@ def job(attempt: Attempt) -> CurrentJob:
 
 def texts(attempt: Attempt) -> list[str]:
     return [text for _, _, text in attempt.lines]
+
+
+def seen(attempt: Attempt) -> tuple[float | None, float | None, str]:
+    """Its progress, as its agent reads it."""
+    cells = attempt.cells
+    return cells.number(CURRENT), cells.number(TOTAL), cells.message
 
 
 def test_outside_a_job_a_stand_in_does_nothing():
@@ -74,12 +81,12 @@ def test_a_thread_of_the_only_job_finds_it_and_of_several_none(attempt):
 def test_progress_keeps_the_total_and_the_message_until_new_ones_come(attempt, job):
     job.progress(1, total=4, message="reading")
     job.progress(2)
-    assert (attempt.current, attempt.total, attempt.message) == (2, 4, "reading")
+    assert seen(attempt) == (2, 4, "reading")
 
 
 def test_a_message_is_cut_to_its_column(attempt, job):
     job.progress(1, message="m" * 300)
-    assert attempt.message == "m" * 255
+    assert seen(attempt)[2] == "m" * 255
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), Decimal("NaN")])
@@ -95,21 +102,32 @@ def test_numbers_that_are_not_finite_are_refused(job, number):
 
 def test_other_numbers_become_plain_ones(attempt, job):
     job.progress(Decimal("1.5"), total=True)
-    assert (attempt.current, type(attempt.current)) == (1.5, float)
-    assert (attempt.total, type(attempt.total)) == (1, int)
+    assert seen(attempt)[:2] == (1.5, 1.0)
+
+
+def test_a_number_that_no_float_holds_is_refused(job):
+    with pytest.raises(OverflowError):
+        job.progress(10**400)
+
+
+def test_what_is_refused_changes_nothing(attempt, job):
+    job.progress(1, total=4)
+    with pytest.raises(ValueError, match="finite"):
+        job.progress(2, total=float("inf"))
+    assert seen(attempt) == (1, 4, "")
 
 
 def test_track_counts_what_is_done(attempt, job):
-    seen = [(item, attempt.current) for item in job.track("abc")]
-    assert seen == [("a", 0), ("b", 1), ("c", 2)]
-    assert (attempt.current, attempt.total) == (3, 3)
+    done = [(item, attempt.view[CURRENT]) for item in job.track("abc")]
+    assert done == [("a", 0), ("b", 1), ("c", 2)]
+    assert seen(attempt)[:2] == (3, 3)
 
 
 def test_track_takes_a_total_for_what_has_no_length(attempt, job):
     assert list(job.track(iter("ab"))) == ["a", "b"]
-    assert attempt.total is None
+    assert seen(attempt)[1] is None
     list(job.track(iter("ab"), total=2))
-    assert attempt.total == 2
+    assert seen(attempt)[1] == 2
 
 
 @pytest.mark.parametrize("look", ["progress", "track", "check_cancelled"])
@@ -124,6 +142,60 @@ def test_every_look_raises_the_stop(attempt, job, look):
         looks[look]()
     assert caught.value.reason is StopReason.TIMEOUT
     assert attempt.raised
+
+
+@pytest.mark.parametrize("look", ["progress", "track", "check_cancelled"])
+def test_one_that_looks_up_is_known_to_and_one_that_logs_is_not(attempt, job, look):
+    job.log("text")
+    assert not attempt.view[LOOKED]
+    {
+        "progress": lambda: job.progress(1),
+        "track": lambda: next(job.track([1])),
+        "check_cancelled": job.check_cancelled,
+    }[look]()
+    assert attempt.view[LOOKED]
+
+
+def test_the_reason_of_a_stop_is_what_was_asked_last(attempt):
+    assert attempt.stop_reason is None
+    for reason in StopReason:
+        attempt.stop_reason = reason
+        assert attempt.stop_reason is reason
+
+
+def test_whether_it_was_raised_can_be_taken_back(attempt):
+    assert not attempt.raised
+    attempt.raised = True
+    assert attempt.raised
+    attempt.raised = False
+    assert not attempt.raised
+
+
+def test_it_goes_on_in_cells_that_are_shared_and_a_stop_goes_with_it(attempt, job):
+    cells = Cells()
+    cells.view[BEAT] = cells.view[CURRENT] = 9
+    cells.message = "of an earlier attempt"
+    attempt.stop_reason = StopReason.SHUTDOWN
+    attempt.share(cells)
+    assert (attempt.cells, cells.view[STOP], cells.view[BEAT]) == (cells, attempt.view[STOP], 9)
+    assert seen(attempt) == (None, None, "")
+    with pytest.raises(JobStopped) as caught:
+        job.progress(1)
+    assert caught.value.reason is StopReason.SHUTDOWN
+    assert cells.number(CURRENT) == 1
+
+
+def test_without_a_stop_shared_cells_have_none(attempt):
+    cells = Cells()
+    cells.view[STOP] = 1
+    attempt.share(cells)
+    assert attempt.stop_reason is None
+
+
+def test_cells_may_be_given_at_its_begin():
+    cells = Cells()
+    CurrentJob(Attempt(7, 1, "tests.task", cells=cells)).progress(3)
+    assert cells.number(CURRENT) == 3
 
 
 def test_a_stop_while_the_last_item_was_at_hand_is_seen(attempt, job):
@@ -145,7 +217,7 @@ def test_clean_up_may_report_progress_while_the_stop_passes(attempt, job):
     attempt.stop_reason = StopReason.CANCEL
     with pytest.raises(JobStopped):
         work()
-    assert (attempt.current, attempt.message) == (5, "cleaning up")
+    assert seen(attempt) == (5, None, "cleaning up")
     with pytest.raises(JobStopped):  # one that was swallowed is raised again
         job.check_cancelled()
 
@@ -184,3 +256,11 @@ def test_past_the_bound_one_line_says_so(attempt):
 def test_a_long_line_is_cut(attempt):
     attempt.write("info", "x" * 11)
     assert texts(attempt) == ["x" * 9 + "…"]
+
+
+def test_lines_that_are_sent_are_not_kept_nor_cut():
+    sent = []
+    attempt = Attempt(7, 1, "tests.task", max_lines=1, max_text=5, send=lambda *line: sent.append(line))
+    CurrentJob(attempt).log("one\ntwo and more", level="error")
+    assert sent == [("error", "one"), ("error", "two and more")]
+    assert texts(attempt) == []

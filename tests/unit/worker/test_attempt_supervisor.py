@@ -11,13 +11,11 @@ from django.conf import settings
 from django.db import OperationalError
 
 from livejobs.definition import Attempt
+from livejobs.definition.cells import INTERRUPT, LOOKED
 from livejobs.hints import broadcast
 from livejobs.leases import Renewal
 from livejobs.states import StopReason
-from livejobs.worker import interrupt, processes
 from livejobs.worker.attempt_supervisor import AttemptSupervisor
-from livejobs.worker.outcome import Stopped
-from livejobs.worker.parent import parent
 
 
 class Writes:
@@ -46,9 +44,6 @@ class Writes:
     def sample(self) -> None:
         return None
 
-    def finish(self, outcome: Any) -> None:
-        self.done.append((outcome, self.attempt.lines[-1][2]))
-
 
 class Database:
     """A database thread that does everything at once, or fails."""
@@ -64,8 +59,18 @@ class Database:
             future.set_result(call(*args))
         return future
 
-    def insist(self, call: Callable[[], Any], *, give_up: Callable[[], bool]) -> Future[Any]:
-        return self.submit(call)
+
+class Place:
+    """Where the function runs; what is asked of it is noted."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def interrupt(self) -> None:
+        self.asked.append("interrupt")
+
+    def kill(self) -> None:
+        self.asked.append("kill")
 
 
 @pytest.fixture
@@ -78,17 +83,14 @@ def writes(monkeypatch) -> Writes:
 
 
 @pytest.fixture
-def interrupted(monkeypatch) -> list[str]:
-    """What was done to the function and to the process, instead of doing it."""
-    done: list[str] = []
-    monkeypatch.setattr(interrupt, "interrupt", lambda attempt: done.append("raise"))
-    monkeypatch.setattr(processes, "end_group", lambda: done.append("end"))
-    monkeypatch.setattr(parent, "is_child", lambda: True)
-    return done
+def place() -> Place:
+    return Place()
 
 
-def supervisor(writes: Writes, timeout: float | None = None) -> AttemptSupervisor:
-    return AttemptSupervisor(cast("Any", writes), cast("Any", Database()), timeout)
+def supervisor(writes: Writes, place: Place | None = None, timeout: float | None = None) -> AttemptSupervisor:
+    one = AttemptSupervisor(cast("Any", writes), cast("Any", Database()), timeout)
+    one.place = cast("Any", place)
+    return one
 
 
 def test_the_lease_is_renewed_when_it_is_due_and_lines_go_out(writes):
@@ -128,35 +130,89 @@ def test_time_that_is_up_stops_the_attempt(writes):
     assert writes.attempt.stop_reason is StopReason.TIMEOUT
 
 
-def test_a_stop_is_shown_then_raised_then_forced(writes, interrupted):
-    one = supervisor(writes)
+def test_one_that_looks_up_has_time_to_notice_then_it_is_interrupted_then_ended(writes, place, caplog):
+    one = supervisor(writes, place)
     begun = one._renew_at
+    writes.attempt.view[LOOKED] = 1
     one.stop(StopReason.CANCEL)
     one.tick(begun)
     assert ("stopping", StopReason.CANCEL) in writes.done
     one.tick(begun + 4.9)
-    assert interrupted == []
+    assert place.asked == []
+    assert not writes.attempt.view[INTERRUPT]
     one.tick(begun + 5.0)
-    assert interrupted == ["raise"]
+    assert place.asked == ["interrupt"]
+    assert writes.attempt.view[INTERRUPT]
     one.tick(begun + 15.0)
-    said = "The job did not stop and was ended with its worker process"
-    assert (Stopped(StopReason.CANCEL), said) in writes.done
-    assert interrupted[-1] == "end"
+    assert place.asked[-1] == "kill"
+    (record,) = caplog.records
+    assert (record.event, record.job) == ("job.killed", 7)
 
 
-def test_a_shutdown_had_its_patience_before_it_came_here(writes, interrupted):
-    one = supervisor(writes)
-    one.stop(StopReason.SHUTDOWN)
+def test_one_that_never_looked_up_is_interrupted_at_once_and_again_until_it_saw_it(writes, place):
+    one = supervisor(writes, place)
+    begun = one._renew_at
+    one.stop(StopReason.CANCEL)
+    for tick in range(3):
+        one.tick(begun + tick / 10)
+    assert place.asked == ["interrupt"] * 3
+    writes.attempt.raised = True
+    one.tick(begun + 1)
+    assert place.asked == ["interrupt"] * 3
+
+
+def test_it_is_ended_once_even_if_it_saw_the_stop(writes, place):
+    one = supervisor(writes, place)
+    begun = one._renew_at
+    one.stop(StopReason.CANCEL)
+    one.tick(begun)
+    writes.attempt.raised = True
+    for seconds in (14.9, 15, 16, 17):
+        one.tick(begun + seconds)
+    assert place.asked == ["interrupt", "kill"]
+
+
+@pytest.mark.parametrize("reason", [StopReason.TIMEOUT, StopReason.SHUTDOWN])
+def test_what_had_its_patience_before_gets_none(writes, place, reason):
+    one = supervisor(writes, place)
+    writes.attempt.view[LOOKED] = 1
+    one.stop(reason)
     one.tick(one._renew_at)
-    assert interrupted == ["raise"]
+    assert place.asked == ["interrupt"]
 
 
-def test_what_has_left_is_not_touched_any_more(writes, interrupted):
+def test_a_lost_lease_is_not_shown_as_a_stop(writes, place):
+    one = supervisor(writes, place)
+    one.stop(StopReason.LEASE_LOST)
+    one.tick(one._renew_at - 0.1)
+    assert writes.done == []
+    assert place.asked == ["interrupt"]
+
+
+def test_before_it_has_a_place_nothing_can_be_interrupted_and_then_it_is(writes, place):
     one = supervisor(writes)
     one.stop(StopReason.CANCEL)
-    assert one.leave() is None
+    one.tick(one._renew_at)
+    one.place = cast("Any", place)
+    one.tick(one._renew_at + 0.1)
+    assert place.asked == ["interrupt"]
+
+
+def test_what_stood_still_is_ended_at_once_and_given_back(writes, place):
+    one = supervisor(writes, place)
+    one.end_now()
     one.tick(one._renew_at + 60)
-    assert interrupted == []
+    assert writes.attempt.stop_reason is StopReason.SHUTDOWN
+    assert place.asked.count("kill") == 1
+
+
+def test_what_has_left_is_not_touched_any_more(writes, place):
+    one = supervisor(writes, place)
+    one.stop(StopReason.CANCEL)
+    one.leave()
+    one.tick(one._renew_at + 60)
+    one.end_now()
+    assert place.asked == []
     assert writes.done == []
 
 

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from livejobs.definition import Attempt, running
-from livejobs.worker.capture import LineCutter, captured
+from livejobs.worker.capture import captured
 
 
 @pytest.fixture
@@ -23,40 +23,6 @@ def lines(attempt: Attempt) -> list[tuple[str, str]]:
 
 def texts(attempt: Attempt) -> list[str]:
     return [text for _, _, text in attempt.lines]
-
-
-@pytest.mark.parametrize(
-    ("writes", "expected"),
-    [
-        (["one\ntwo\n"], ["one", "two"]),
-        (["o", "n", "e", "\n"], ["one"]),
-        (["one"], ["one"]),
-        (["\n"], [""]),
-        (["one\r\n"], ["one"]),
-        (["one\r", "\n"], ["one"]),
-        (["1 %\r", "2 %\r", "3 %\n"], ["3 %"]),
-        (["\r1 %", "\r2 %", "\r3 %"], ["3 %"]),
-        (["1 %\r", "2 %\r"], ["2 %"]),
-        (["x" * 250, "\n", "next\n"], ["x" * 99 + "…", "next"]),
-        (["x" * 250, "\n", "\n"], ["x" * 99 + "…", ""]),
-        (["x" * 250, "rest\n"], ["x" * 99 + "…", "rest"]),
-        ([], []),
-    ],
-)
-def test_text_is_cut_into_lines(attempt, writes, expected):
-    cutter = LineCutter(attempt, "info")
-    for text in writes:
-        cutter.write(text)
-    cutter.finish()
-    assert texts(attempt) == expected
-
-
-def test_a_progress_bar_costs_no_memory(attempt):
-    cutter = LineCutter(attempt, "info")
-    for number in range(10_000):
-        cutter.write(f"\r{number} of 10000")
-    assert len(cutter._rest) < 100
-    assert not attempt.lines
 
 
 def test_streams_and_loggers_write_to_the_log(attempt):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.apps import AppConfig
 
 from livejobs.server.environment import Environment
@@ -22,4 +26,22 @@ class ProjectConfig(AppConfig):
         if tasks:
             from livejobs.server.loader import load
 
-            load(tasks)
+            with _logging_of_its_own():
+                load(tasks)
+
+
+@contextmanager
+def _logging_of_its_own() -> Iterator[None]:
+    """Let the file find a root logger without handlers, as any script does: `basicConfig` is for its jobs."""
+    from livejobs.runner import output
+
+    root = logging.getLogger()
+    ours = list(root.handlers), root.level
+    root.handlers.clear()
+    root.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        output.remember_logging()
+        root.handlers[:], level = ours
+        root.setLevel(level)

@@ -1,0 +1,106 @@
+"""How an attempt ended, and how a runner tells its agent."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from dataclasses import dataclass
+from typing import Any, Final
+
+from livejobs.sanitize import clean, cut
+from livejobs.states import ErrorReason, StopReason
+
+_BARE_EXIT: Final = re.compile(r"Exited with code -?\d+")
+TYPE_MAX: Final = 255  # characters of an error's type
+MESSAGE_MAX: Final = 2_000  # characters of an error message
+TRACEBACK_MAX: Final = 60_000  # characters of a traceback
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The function returned; `result` is plain JSON."""
+
+    result: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The function raised, its process died, or its result is not JSON.
+
+    :param error: what the row, or the timeline, will hold.
+    :param may_retry: whether another attempt may end better.
+    """
+
+    error: dict[str, Any]
+    may_retry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The attempt was stopped before it returned."""
+
+    reason: StopReason
+
+
+Outcome = Succeeded | Failed | Stopped
+
+
+def to_message(outcome: Outcome) -> dict[str, Any]:
+    """Write an outcome as JSON."""
+    match outcome:
+        case Succeeded(result):
+            return {"result": result}
+        case Failed(error, may_retry):
+            return {"error": error, "may_retry": may_retry}
+        case Stopped(reason):
+            return {"stopped": reason.value}
+
+
+def from_message(message: dict[str, Any]) -> Outcome:
+    """Read what a runner told."""
+    if "stopped" in message:
+        return Stopped(StopReason(message["stopped"]))
+    if "error" in message:
+        return Failed(message["error"], bool(message["may_retry"]))
+    return Succeeded(message["result"])
+
+
+def with_last_line(outcome: Outcome, line: str) -> Outcome:
+    """Add what was said last to an exit with a code that says nothing itself: a program that the job ran said it."""
+    if isinstance(outcome, Failed) and line and _BARE_EXIT.fullmatch(outcome.error["message"]):
+        message = cut(clean(f"{outcome.error['message']}: {line}"), MESSAGE_MAX)
+        return Failed({**outcome.error, "message": message}, outcome.may_retry)
+    return outcome
+
+
+def described(reason: ErrorReason, type: str, message: str) -> dict[str, Any]:
+    """Describe a failure that is no exception: the end of a process, say."""
+    return {"reason": reason.value, "type": type, "message": cut(clean(message), MESSAGE_MAX), "traceback": ""}
+
+
+def failure(reason: ErrorReason, error: BaseException) -> dict[str, Any]:
+    """Describe an exception for the row: reason, type, message, and the traceback for staff."""
+    return {
+        "reason": reason.value,
+        "type": cut(clean(type(error).__name__), TYPE_MAX),
+        "message": cut(clean(_message(error)), MESSAGE_MAX),
+        "traceback": clean(_traceback(error))[-TRACEBACK_MAX:],
+    }
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException:  # the author's __str__ may do anything; it must not keep the job from its end
+        return "(its message cannot be shown)"
+
+
+def _traceback(error: BaseException) -> str:
+    """Format a traceback from the function's own frame on: ours above it help nobody."""
+    trace = error.__traceback__
+    while trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith("livejobs.runner"):
+        trace = trace.tb_next
+    try:
+        return "".join(traceback.format_exception(type(error), error, trace or error.__traceback__))
+    except BaseException:
+        return ""

@@ -1,0 +1,65 @@
+"""What comes out of an attempt's pipe, as lines of its log."""
+
+from __future__ import annotations
+
+import codecs
+import logging
+from contextlib import suppress
+from typing import Any
+
+import orjson
+
+from livejobs.definition import Attempt
+from livejobs.runner.framing import Frame, Kind, Unframer
+from livejobs.worker.lines import LineCutter
+
+
+class OutputReader:
+    """Feeds one attempt's log.
+
+    :param attempt: gets each line.
+    """
+
+    def __init__(self, attempt: Attempt) -> None:
+        self.attempt = attempt
+        self.ended = False  # the end frame was read
+        self.outcome: dict[str, Any] | None = None  # where it came this way
+        self._unframer = Unframer()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._lines = LineCutter(attempt, "info")
+
+    @property
+    def last_line(self) -> str:
+        """The last line that was written."""
+        return self._lines.last
+
+    def feed(self, data: bytes) -> None:
+        """Take what was read; after the end of the attempt nothing is."""
+        for part in self._unframer.feed(data):
+            if self.ended:
+                return
+            if isinstance(part, Frame):
+                self._take(part)
+            else:
+                self._lines.write(self._decoder.decode(part))
+
+    def finish(self) -> None:
+        """Log what was written without an end of line."""
+        rest = self._unframer.finish() if not self.ended else b""
+        self._lines.write(self._decoder.decode(rest, final=True))
+        self._lines.finish()
+
+    def _take(self, frame: Frame) -> None:
+        if frame.kind is Kind.END:
+            self.ended = True
+        elif frame.kind is Kind.OUTCOME:
+            with suppress(ValueError):  # forged by the job
+                self.outcome = orjson.loads(frame.data)
+        elif frame.kind is Kind.OPERATOR:
+            with suppress(ValueError, KeyError, TypeError):
+                about = orjson.loads(frame.data)
+                logging.getLogger(about["logger"]).log(about["level"], "%s", about["text"])
+        else:
+            text = frame.data.decode("utf-8", "replace")
+            for line in text.splitlines() or [""]:
+                self.attempt.write(frame.kind.name.lower(), line)

@@ -1,0 +1,72 @@
+"""Text cut into lines, as a terminal would show it."""
+
+from __future__ import annotations
+
+import pytest
+
+from livejobs.definition import Attempt
+from livejobs.worker.lines import LineCutter, shown
+
+
+@pytest.fixture
+def attempt() -> Attempt:
+    return Attempt(7, 1, "tests.task", max_text=100)
+
+
+def texts(attempt: Attempt) -> list[str]:
+    return [text for _, _, text in attempt.lines]
+
+
+@pytest.mark.parametrize(
+    ("writes", "expected"),
+    [
+        (["one\ntwo\n"], ["one", "two"]),
+        (["o", "n", "e", "\n"], ["one"]),
+        (["one"], ["one"]),
+        (["\n"], [""]),
+        (["one\r\n"], ["one"]),
+        (["one\r", "\n"], ["one"]),
+        (["1 %\r", "2 %\r", "3 %\n"], ["3 %"]),
+        (["\r1 %", "\r2 %", "\r3 %"], ["3 %"]),
+        (["1 %\r", "2 %\r"], ["2 %"]),
+        (["x" * 250, "\n", "next\n"], ["x" * 99 + "…", "next"]),
+        (["x" * 250, "\n", "\n"], ["x" * 99 + "…", ""]),
+        (["x" * 250, "rest\n", "next\n"], ["x" * 99 + "…", "next"]),
+        ([], []),
+    ],
+)
+def test_text_is_cut_into_lines(attempt, writes, expected):
+    cutter = LineCutter(attempt, "info")
+    for text in writes:
+        cutter.write(text)
+    cutter.finish()
+    assert texts(attempt) == expected
+
+
+def test_a_progress_bar_costs_no_memory(attempt):
+    cutter = LineCutter(attempt, "info")
+    for number in range(10_000):
+        cutter.write(f"\r{number} of 10000")
+    assert len(cutter._rest) < 100
+    assert not attempt.lines
+
+
+def test_lines_have_the_level_of_their_cutter(attempt):
+    LineCutter(attempt, "warning").write("text\n")
+    assert [level for _, level, _ in attempt.lines] == ["warning"]
+
+
+def test_the_last_line_that_says_something_is_known(attempt):
+    cutter = LineCutter(attempt, "info")
+    assert cutter.last == ""
+    cutter.write("one\n  two  \n\n \nthree")
+    assert cutter.last == "two"
+    cutter.finish()
+    assert cutter.last == "three"
+
+
+@pytest.mark.parametrize(
+    ("line", "seen"), [("", ""), ("one", "one"), ("1 %\r2 %", "2 %"), ("one\r", "one"), ("1\r\r2\r\r", "2")]
+)
+def test_of_a_line_with_carriage_returns_the_last_state_is_shown(line, seen):
+    assert shown(line) == seen

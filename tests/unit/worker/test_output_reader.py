@@ -1,0 +1,88 @@
+"""What comes out of an attempt's pipe becomes its log."""
+
+from __future__ import annotations
+
+import logging
+
+import orjson
+import pytest
+
+from livejobs.definition import Attempt
+from livejobs.runner.framing import MARKER, Kind, frames
+from livejobs.worker.output_reader import OutputReader
+
+
+@pytest.fixture
+def reader() -> OutputReader:
+    return OutputReader(Attempt(7, 1, "tests.task"))
+
+
+def record(kind: Kind, data: bytes, number: int = 1) -> bytes:
+    return b"".join(frames(1, number, kind, data))
+
+
+def lines(reader: OutputReader) -> list[tuple[str, str]]:
+    return [(level, text) for _, level, text in reader.attempt.lines]
+
+
+def test_bytes_become_lines_of_level_info_and_records_have_their_own(reader):
+    reader.feed(b"one\n" + record(Kind.ERROR, b"two") + b"three\n" + record(Kind.DEBUG, b""))
+    assert lines(reader) == [("info", "one"), ("error", "two"), ("info", "three"), ("debug", "")]
+
+
+def test_a_record_of_several_lines_is_a_line_each(reader):
+    reader.feed(record(Kind.WARNING, b"caught\nTraceback\r\nValueError: x"))
+    assert lines(reader) == [("warning", "caught"), ("warning", "Traceback"), ("warning", "ValueError: x")]
+
+
+def test_what_was_read_in_pieces_is_put_together(reader):
+    for byte in "é is one letter\n".encode() + record(Kind.INFO, "€".encode()):
+        reader.feed(bytes([byte]))
+    assert lines(reader) == [("info", "é is one letter"), ("info", "€")]
+
+
+def test_what_is_no_utf_8_is_shown_as_such(reader):
+    reader.feed(b"a\xffb\n" + record(Kind.INFO, b"c\xffd"))
+    assert lines(reader) == [("info", "a\ufffdb"), ("info", "c\ufffdd")]
+
+
+def test_the_rest_is_logged_at_the_finish(reader):
+    reader.feed(b"rest " + "é".encode()[:1])
+    assert lines(reader) == []
+    reader.finish()
+    assert lines(reader) == [("info", "rest \ufffd")]
+    assert reader.last_line == "rest \ufffd"
+
+
+def test_the_begin_of_a_marker_that_came_to_nothing_is_text(reader):
+    reader.feed(b"end" + MARKER[:2])
+    reader.finish()
+    assert lines(reader) == [("info", "end" + MARKER[:2].decode())]
+
+
+def test_what_comes_after_the_end_is_nobodys(reader):
+    reader.feed(b"mine" + record(Kind.END, b"") + b"late\n" + record(Kind.INFO, b"later", 2))
+    assert reader.ended
+    reader.feed(b"latest\n" + MARKER[:2])
+    reader.finish()
+    assert lines(reader) == [("info", "mine")]
+
+
+def test_an_outcome_may_come_this_way(reader):
+    assert reader.outcome is None
+    reader.feed(record(Kind.OUTCOME, b'{"result": 7}') + record(Kind.END, b"", 2))
+    assert reader.outcome == {"result": 7}
+    assert lines(reader) == []
+
+
+def test_what_the_machinery_said_goes_to_the_workers_own_log(reader, caplog):
+    about = {"logger": "livejobs.worker", "level": logging.ERROR, "text": "100 % of it"}
+    reader.feed(record(Kind.OPERATOR, orjson.dumps(about)))
+    assert lines(reader) == []
+    assert caplog.record_tuples == [("livejobs.worker", logging.ERROR, "100 % of it")]
+
+
+def test_the_last_line_is_of_what_was_printed(reader):
+    assert reader.last_line == ""
+    reader.feed(b"Segmentation fault\n\n" + record(Kind.INFO, b"logged"))
+    assert reader.last_line == "Segmentation fault"
