@@ -5,6 +5,7 @@ Free of Django, Celery and Channels: a plain file of functions can be read witho
 
 from livejobs.definition.current_job import Attempt, CurrentJob, attempt_of, current_job, running
 from livejobs.definition.decorator import live_job
+from livejobs.definition.levels import level_of
 from livejobs.definition.live_job import LiveJob
 from livejobs.definition.options import Options, Permission, is_seconds
 from livejobs.definition.parameters import Text
@@ -23,6 +24,7 @@ __all__ = [
     "cells",
     "current_job",
     "is_seconds",
+    "level_of",
     "live_job",
     "registry",
     "running",

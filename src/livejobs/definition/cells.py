@@ -18,7 +18,10 @@ INTERRUPT: Final = 5  # 1: it is to be interrupted. Written by the agent
 BEAT: Final = 6  # raised by the agent each second
 VERSION: Final = 7  # of the message: odd while it is written
 LENGTH: Final = 8  # of the message, in bytes
-_CELLS: Final = 16
+INNER: Final = 9  # from here, for each track inside of another, what CURRENT and TOTAL are for the outermost
+INNER_SHOWN: Final = 3  # so many of them
+MESSAGE_MAX: Final = 255  # characters of a message, the size of its column
+_CELLS: Final = 18  # the last two take the steps of a track that is deeper
 _TEXT: Final = _CELLS * 8
 _TRIES: Final = 5
 
@@ -43,12 +46,20 @@ class Cells:
         for cell in range(_CELLS):
             if cell != BEAT:
                 self.view[cell] = 0.0
-        self.view[CURRENT] = self.view[TOTAL] = math.nan
+        for cell in (CURRENT, TOTAL, *range(INNER, _CELLS)):
+            self.view[cell] = math.nan
 
     def number(self, cell: int) -> float | None:
         """A number, or None where it is none."""
         value = self.view[cell]
         return None if math.isnan(value) else value
+
+    @property
+    def doing(self) -> str:
+        """The message, and how far the tracks inside of the outermost one are: "reading 3/10"."""
+        pairs = (INNER + 2 * depth for depth in range(INNER_SHOWN))
+        steps = [_step(self.number(cell), self.number(cell + 1)) for cell in pairs]
+        return " ".join(filter(None, (self.message, " · ".join(filter(None, steps)))))
 
     @property
     def message(self) -> str:
@@ -68,3 +79,15 @@ class Cells:
         self.text[: len(data)] = data
         self.view[LENGTH] = len(data)
         self.view[VERSION] = begun + 1
+
+
+def cell_of(depth: int) -> int:
+    """Where a track counts; its total is in the next cell.
+
+    :param depth: how many it is inside of.
+    """
+    return INNER + 2 * (min(depth, INNER_SHOWN + 1) - 1) if depth else CURRENT
+
+
+def _step(current: float | None, total: float | None) -> str:
+    return "" if current is None else f"{current:.15g}" if total is None else f"{current:.15g}/{total:.15g}"

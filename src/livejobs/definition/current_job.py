@@ -6,6 +6,7 @@ stand-in that does nothing, so functions stay testable.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import sys
@@ -17,14 +18,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, TypeVar
 
-from livejobs.definition.cells import CURRENT, LOOKED, RAISED, STOP, TOTAL, Cells
+from livejobs.definition.cells import CURRENT, LOOKED, MESSAGE_MAX, RAISED, STOP, TOTAL, Cells, cell_of
+from livejobs.definition.levels import level_of
 from livejobs.errors import JobStopped
 from livejobs.states import StopReason
 
 T = TypeVar("T")
-LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 REASONS: Final = tuple(StopReason)
-MESSAGE_MAX: Final = 255  # characters of a progress message, the size of its column
 
 
 class Attempt:
@@ -37,7 +37,7 @@ class Attempt:
     """
 
     __slots__ = (
-        "_lock", "_send", "began", "cells", "id", "lines", "logged", "max_lines", "max_text", "number",
+        "_lock", "_send", "_tracks", "began", "cells", "id", "lines", "logged", "max_lines", "max_text", "number",
         "query_ended", "task", "thread", "view",
     )  # fmt: skip
 
@@ -62,6 +62,7 @@ class Attempt:
         self.thread = threading.get_ident()
         self.query_ended = False  # a query of SQLite was ended for a stop: its error passes in place of `JobStopped`
         self._send = send
+        self._tracks: set[int] = set()  # the depths of those that are under way
         self._lock = threading.RLock()  # a signal handler of the job may log in the middle of a line
 
     @property
@@ -120,6 +121,19 @@ class Attempt:
                 text = text[: self.max_text - 1] + "…"
             self.lines.append((time.monotonic() - self.began, level, text))
 
+    @contextmanager
+    def track(self) -> Iterator[int]:
+        """The cell where a track counts as long as it lasts: progress itself, or, inside of another, beside it."""
+        depth = next(depth for depth in itertools.count() if depth not in self._tracks)
+        self._tracks.add(depth)
+        cell = cell_of(depth)
+        try:
+            yield cell
+        finally:
+            self._tracks.discard(depth)
+            if depth:  # progress stays where the outermost one left it
+                self.view[cell] = self.view[cell + 1] = math.nan
+
     def check(self) -> None:
         """Raise if the attempt has to stop. Not while that passes already: clean-up may report progress."""
         self.view[LOOKED] = 1
@@ -172,6 +186,8 @@ class CurrentJob:
     def track(self, items: Iterable[T], total: float | None = None) -> Iterator[T]:
         """Go through `items` and count them as progress; stop between two of them if the job has to.
 
+        The outermost one moves the bar; those inside of it are told beside the message.
+
         :param total: how many there are, when `items` cannot say so itself.
         :raises ValueError: a total that is not finite.
         :raises JobStopped: the job was cancelled or has to stop.
@@ -181,28 +197,28 @@ class CurrentJob:
         if attempt is None:
             yield from items
             return
-        view = attempt.view
-        view[TOTAL] = math.nan if total is None else total
-        view[CURRENT] = 0
-        view[LOOKED] = 1
-        for done, item in enumerate(items, 1):
-            if view[STOP]:
-                attempt.check()
-            yield item
-            view[CURRENT] = done
+        with attempt.track() as cell:
+            view = attempt.view
+            view[cell + 1] = math.nan if total is None else total
+            view[cell] = 0
+            view[LOOKED] = 1
+            for done, item in enumerate(items, 1):
+                if view[STOP]:
+                    attempt.check()
+                yield item
+                view[cell] = done
         attempt.check()
 
-    def log(self, text: object, level: str = "info") -> None:
+    def log(self, text: object, level: str | int = "info") -> None:
         """Write a line to the job's log.
 
-        :param level: debug, info, warning, error or critical.
-        :raises ValueError: another level.
+        :param level: debug, info, warning, error or critical, as logging calls them or numbers them; what is none of
+            these is info.
         """
-        if level not in LEVELS:
-            raise ValueError(f"log level {level!r}: use one of {', '.join(LEVELS)}")
         if self._attempt is not None:
+            name = level_of(level)
             for line in str(text).splitlines() or [""]:
-                self._attempt.write(level, line)
+                self._attempt.write(name, line)
 
     def check_cancelled(self) -> None:
         """Stop here if the job has to; long steps without progress call this.

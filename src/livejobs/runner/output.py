@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import orjson
 
-from livejobs.definition import Attempt
+from livejobs.definition import Attempt, level_of
 from livejobs.runner.clean import OWN_THREADS, handlers
 from livejobs.runner.framing import Kind, frames
 from livejobs.runner.interrupt import raise_if_due
@@ -63,7 +63,7 @@ class Output(io.TextIOWrapper):
             if _is_own(record):
                 send_to_operator(record)
             else:
-                send(_level(record.levelno), text.removesuffix("\n"))
+                send(level_of(record.levelno), text.removesuffix("\n"))
             count = len(text)
         else:
             count = super().write(text)
@@ -94,7 +94,7 @@ class RecordHandler(logging.Handler):
                 send_to_operator(record)
                 return
             text = _FORMAT.format(record)
-            send(_level(record.levelno), text)
+            send(level_of(record.levelno), text)
             if isinstance(sys.stderr, Output):
                 sys.stderr.note(f"{text}\n")
         except Exception:
@@ -245,10 +245,3 @@ def _stream(descriptor: int) -> Any:
     raw.name = _NAMES[descriptor]  # as Python itself names them
     # in lines, as on a terminal
     return Output(io.BufferedWriter(raw), encoding="utf-8", errors=REPLACE, line_buffering=True)
-
-
-def _level(number: int) -> str:
-    for bound, name in ((50, "critical"), (40, "error"), (30, "warning"), (20, "info")):
-        if number >= bound:
-            return name
-    return "debug"

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Final
 
-from livejobs.definition import Attempt, attempt_of, current_job
+from livejobs.definition import Attempt, attempt_of, current_job, level_of
 from livejobs.worker.lines import LineCutter
 
 # loggers that speak of the machinery, not of the job
@@ -39,7 +39,7 @@ class JobLogHandler(logging.Handler):
             return
         try:
             for line in _FORMAT.format(record).splitlines() or [""]:
-                attempt.write(_level(record.levelno), line)
+                attempt.write(level_of(record.levelno), line)
         except Exception:
             self.handleError(record)
 
@@ -164,13 +164,6 @@ def captured(attempt: Attempt) -> Iterator[None]:
         yield
     finally:
         _capture.end(attempt)
-
-
-def _level(number: int) -> str:
-    for bound, name in ((50, "critical"), (40, "error"), (30, "warning"), (20, "info")):
-        if number >= bound:
-            return name
-    return "debug"
 
 
 def _unlock_after_fork() -> None:

@@ -12,6 +12,7 @@ from livejobs import leases, transitions
 from livejobs.conf import conf
 from livejobs.database.thread import AWAY
 from livejobs.definition import Attempt, registry
+from livejobs.definition.cells import MESSAGE_MAX
 from livejobs.hints import broadcast, channel_messages
 from livejobs.hints.public_job import iso, public_progress
 from livejobs.leases import Lease, NumberedLine, Renewal
@@ -19,7 +20,7 @@ from livejobs.log_events import LogEvent, fields
 from livejobs.models import Job
 from livejobs.protocol import LogLine, Progress
 from livejobs.runner.outcome import Failed, Outcome, Stopped, Succeeded, failure
-from livejobs.sanitize import clean
+from livejobs.sanitize import clean, cut
 from livejobs.states import ErrorReason, StopReason
 
 logger = logging.getLogger("livejobs.worker")
@@ -46,7 +47,8 @@ class AttemptWrites:
         """Read the function's progress; None when nothing changed since the last look."""
         attempt = self.attempt
         with self._sampling:
-            seen = public_progress(self._progress["tick"], attempt.current, attempt.total, clean(attempt.message))
+            message = cut(clean(attempt.cells.doing), MESSAGE_MAX)
+            seen = public_progress(self._progress["tick"], attempt.current, attempt.total, message)
             if seen == self._progress:
                 return None
             seen["tick"] += 1

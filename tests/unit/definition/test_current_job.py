@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from decimal import Decimal
 
@@ -243,8 +244,60 @@ def test_log_takes_lines_and_levels(attempt, job):
     job.log("one\ntwo", level="error")
     job.log("")
     assert [(level, text) for _, level, text in attempt.lines] == [("error", "one"), ("error", "two"), ("info", "")]
-    with pytest.raises(ValueError, match="log level 'loud'"):
-        job.log("x", level="loud")
+
+
+@pytest.mark.parametrize(
+    ("given", "level"), [("warn", "warning"), (logging.ERROR, "error"), ("loud", "info"), (None, "info")]
+)
+def test_a_level_is_what_logging_takes_and_a_wrong_one_ends_no_job(attempt, job, given, level):
+    job.log("x", level=given)
+    assert [level for level, _ in [line[1:] for line in attempt.lines]] == [level]
+
+
+def test_a_track_inside_of_another_is_told_beside_the_message_and_the_outermost_moves_the_bar(attempt, job):
+    cells, told = attempt.cells, []
+    for _ in job.track("ab"):
+        job.progress(cells.view[0], message="inner")
+        for _ in job.track(range(3)):
+            told.append((cells.number(0), cells.number(1), cells.doing))
+    assert told == [(outer, 2, f"inner {inner}/3") for outer in (0, 1) for inner in (0, 1, 2)]
+    assert (cells.number(0), cells.number(1), cells.doing) == (2, 2, "inner")
+    list(job.track("abc"))
+    assert (cells.number(0), cells.number(1)) == (3, 3)
+
+
+def test_without_a_message_and_without_a_total_it_is_told_as_it_can_be(attempt, job):
+    for _ in job.track("a"):
+        for _ in job.track(iter("ab")):
+            pass
+        inner = job.track(iter("ab"))
+        next(inner)
+        next(inner)
+        assert attempt.cells.doing == "1"
+
+
+def test_four_deep_are_told_and_deeper_ones_harm_nothing(attempt, job):
+    def deeper(depth: int) -> None:
+        for _ in job.track(range(depth)):
+            if depth < 7:
+                deeper(depth + 1)
+            else:
+                told.add(attempt.cells.doing)
+
+    told: set[str] = set()
+    deeper(1)
+    assert "0/2 · 0/3 · 0/4" in told
+    assert attempt.cells.doing == ""
+    assert attempt.view[0] == 1
+
+
+def test_a_track_that_is_left_makes_room(attempt, job):
+    for _ in job.track("ab"):
+        break
+    with pytest.raises(KeyError):
+        [{}[item] for item in job.track("ab")]
+    list(job.track("abc"))
+    assert attempt.view[0] == 3
 
 
 def test_past_the_bound_one_line_says_so(attempt):
