@@ -120,8 +120,7 @@ interface WatchWhat {
 interface Entry {
   fields: Job | null;
   progress: Progress & { attempt: number };
-  log: Map<number, LogLine>;
-  lines: LogLine[] | null;
+  log: LogLine[];
   view: Job | null;
   epoch: number; // of the watch that was asked for last when it was told
 }

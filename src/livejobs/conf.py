@@ -39,7 +39,7 @@ class Settings:
     MAX_FRAME_BYTES: int = _setting(512 * 1024, "The largest frame a client may send, in bytes.")
     MAX_NESTING: int = _setting(20, "How deep a frame or params may nest.")
     MAX_RESULT_BYTES: int = _setting(1024 * 1024, "The largest result of a job, in bytes of JSON.")
-    MAX_LOG_LINES: int = _setting(10_000, "Log lines kept of one attempt; then one line says so.")
+    MAX_LOG_LINES: int = _setting(10_000, "Log lines kept of one attempt: the first half and the last half of it.")
     MAX_LOG_LINE: int = _setting(8_192, "Characters kept of one log line.")
     MAX_NAME: int = _setting(255, "Characters of a job's name.")
     BEAT_SECONDS: float = _setting(5.0, "How often a worker renews the lease of its job and its own presence.")

@@ -60,15 +60,24 @@ def save_progress(lease: Lease, progress: Progress) -> None:
     _held(lease).filter(tick__lt=progress["tick"]).update(**progress)
 
 
-def append_log(lease: Lease, lines: Sequence[NumberedLine]) -> bool:
-    """Store a batch of log lines; False when the lease is lost or the batch does not follow what is stored."""
-    first, last = lines[0].seq, lines[-1].seq
+def append_log(lease: Lease, lines: Sequence[NumberedLine], after: int | None = None) -> bool:
+    """Store a batch of log lines; False when the lease is lost or the batch does not follow what is stored.
+
+    :param after: the number of the last line that is stored; None: the one before the first of these.
+    """
+    last = lines[-1].seq
     with transaction.atomic(using=conf.DATABASE):
-        if _held(lease).filter(log_seq=first - 1).update(log_seq=last):
+        if _held(lease).filter(log_seq=lines[0].seq - 1 if after is None else after).update(log_seq=last):
             rows = [JobLog(job_id=lease.job_id, attempt=lease.attempt, **_columns(line)) for line in lines]
             JobLog.objects.using(conf.DATABASE).bulk_create(rows)
             return True
     return bool(_held(lease).filter(log_seq=last).exists())  # an earlier try was committed and only its reply was lost
+
+
+def leave_out(lease: Lease, above: int, upto: int) -> None:
+    """Delete the lines of the attempt above `above` up to `upto`: of what it wrote, the middle is not kept."""
+    lines = JobLog.objects.using(conf.DATABASE).filter(job=lease.job_id, job__in=_held(lease), attempt=lease.attempt)
+    lines.filter(seq__gt=above, seq__lte=upto).delete()
 
 
 def _held(lease: Lease) -> Any:

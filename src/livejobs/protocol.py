@@ -18,6 +18,7 @@ SUBPROTOCOL: Final = "livejobs.v1"
 LIST_DEFAULT: Final = 50  # rows in a snapshot when the client names no limit
 LIST_MAX: Final = 200  # rows in one snapshot
 LIST_LIVE_MAX: Final = 1_000  # rows that one list keeps live, and that our page shows; the oldest are let go first
+LOG_MAX: Final = 10_000  # lines of one job that our page keeps: the first half and the last half
 WATCHES_MAX: Final = 50  # of one connection
 TRUNCATE_OVER: Final = 1024  # bytes of JSON: larger params and results are null in lists
 KEY_MAX: Final = 100  # characters of an idempotency key or a ref

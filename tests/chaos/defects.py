@@ -152,7 +152,7 @@ def unfenced_log() -> None:
 
     _deaf_to_a_lost_lease()
 
-    def append_log(lease: Any, lines: Any) -> bool:
+    def append_log(lease: Any, lines: Any, after: Any = None) -> bool:
         with transaction.atomic():
             Job.objects.filter(id=lease.job_id).update(log_seq=F("log_seq") + len(lines))
             last = Job.objects.values_list("log_seq", flat=True).get(id=lease.job_id)

@@ -5,10 +5,12 @@ That nobody else can write them is tested with every other write, in `test_trans
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from livejobs import leases, transitions
-from livejobs.models import JobLog
+from livejobs.models import Job, JobLog
 from tests.support.rows import DONE, claimed, line, read, whole
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +48,31 @@ def test_log_lines_follow_one_another():
         (3, 1),
     ]
     assert read(job).log_seq == 3
+
+
+def test_a_batch_may_begin_with_a_later_line_if_it_follows_what_is_stored():
+    job, lease = claimed()
+    assert leases.append_log(lease, [line(1), line(2)], after=0)
+    assert not leases.append_log(lease, [line(9)], after=7)
+    assert leases.append_log(lease, [line(9)], after=2)
+    assert leases.append_log(lease, [line(9)], after=2)
+    assert stored(job) == [1, 2, 9]
+    assert read(job).log_seq == 9
+
+
+def test_the_middle_of_an_attempts_lines_is_left_out_by_its_owner_only():
+    job, lease = claimed()
+    leases.append_log(lease, [line(seq) for seq in range(1, 10)])
+    leases.leave_out(replace(lease, owner="another"), 3, 7)
+    leases.leave_out(replace(lease, attempt=2), 3, 7)
+    assert stored(job) == list(range(1, 10))
+    leases.leave_out(lease, 3, 7)
+    assert stored(job) == [1, 2, 3, 8, 9]
+    assert read(job).log_seq == 9
+
+
+def stored(job: Job) -> list[int]:
+    return list(JobLog.objects.filter(job=job).order_by("seq").values_list("seq", flat=True))
 
 
 def test_a_batch_whose_reply_was_lost_is_recognised_and_stored_once():

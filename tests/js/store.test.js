@@ -105,6 +105,31 @@ test("a job that changed nothing keeps its view, so that a row need not be rende
   assert.equal(store.job(1), before);
 });
 
+test("of a long log the first and the last lines are kept, in whatever order they came", () => {
+  const lines = Array.from({ length: 12_000 }, (_, at) => ({ seq: at + 1, attempt: 1, at: "", level: "info", text: "" }));
+  const parts = Array.from({ length: 120 }, (_, at) => lines.slice(at * 100, at * 100 + 100));
+  const random = numbers(7);
+  for (const order of [parts, parts.toReversed(), shuffled([...parts, ...parts], random)]) {
+    const store = watching();
+    store.apply({ action: "job", job: job(1) });
+    for (const part of order) store.apply({ action: "log", job_id: 1, lines: shuffled(part, random) });
+    const kept = store.log(1).map(({ seq }) => seq);
+    assert.equal(kept.length, 10_000);
+    assert.deepEqual([kept[0], kept[4999], kept[5000], kept[9999]], [1, 5000, 7001, 12_000]);
+  }
+});
+
+test("a log that was given is not changed afterwards", () => {
+  const store = watching();
+  const line = { seq: 2, attempt: 1, at: "", level: "info", text: "" };
+  store.apply({ action: "log", job_id: 1, lines: [line] });
+  const before = store.log(1);
+  store.apply({ action: "log", job_id: 1, lines: [line] });
+  assert.equal(store.log(1), before);
+  store.apply({ action: "log", job_id: 1, lines: [{ ...line, seq: 1 }] });
+  assert.deepEqual([before.length, store.log(1).length], [1, 2]);
+});
+
 test("what a store lets go of is told", async () => {
   const store = watching();
   store.apply({ action: "snapshot", watch: "list", jobs: [job(2), job(1)], more: false, from_id: 0 });

@@ -1,8 +1,8 @@
 """The reducer of the wire, as design.md section 6 says it: the reference that the page's JobStore is held against.
 
 Three merges that know nothing of each other: a job's fields by version (at equal versions the untruncated one), its
-progress by (attempt, tick), its log by seq. What comes early is kept; what is gone stays gone. And what no watch covers
-is not shown, because nobody would tell when it changes.
+progress by (attempt, tick), its log by seq, of which the first and the last lines stay. What comes early is kept; what
+is gone stays gone. And what no watch covers is not shown, because nobody would tell when it changes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Final
 
-from livejobs.protocol import ErrorCode
+from livejobs.protocol import LOG_MAX, ErrorCode
 from livejobs.states import FINISHED, State
 
 NO_PROGRESS: Final = {"tick": 0, "current": None, "total": None, "message": ""}
@@ -152,6 +152,8 @@ class Reducer:
         if known is not None:
             for line in lines:
                 known.log.setdefault(line["seq"], line)
+            for seq in sorted(known.log)[LOG_MAX // 2 : -LOG_MAX // 2]:
+                del known.log[seq]
 
     def _shown(self, known: Known) -> dict[str, Any]:
         """A running job shows its latest progress, a finished one that of its row; the others show none."""

@@ -12,7 +12,6 @@ import os
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,6 +19,7 @@ from typing import Final, TypeVar
 
 from livejobs.definition.cells import CURRENT, LOOKED, MESSAGE_MAX, RAISED, STOP, TOTAL, Cells, cell_of
 from livejobs.definition.levels import level_of
+from livejobs.definition.pending_lines import Line, PendingLines
 from livejobs.errors import JobStopped
 from livejobs.states import StopReason
 
@@ -37,8 +37,8 @@ class Attempt:
     """
 
     __slots__ = (
-        "_lock", "_send", "_tracks", "began", "cells", "id", "lines", "logged", "max_lines", "max_text", "number",
-        "query_ended", "task", "thread", "view",
+        "_lock", "_send", "_tracks", "began", "cells", "id", "lines", "max_text", "number", "query_ended", "task",
+        "thread", "view",
     )  # fmt: skip
 
     def __init__(
@@ -56,9 +56,8 @@ class Attempt:
         self.began = time.monotonic()
         self.cells = cells or Cells()
         self.view = self.cells.view
-        self.lines: deque[tuple[float, str, str]] = deque()  # (seconds since it began, level, text)
-        self.logged = 0
-        self.max_lines, self.max_text = max_lines, max_text
+        self.lines = PendingLines(max_lines)
+        self.max_text = max_text
         self.thread = threading.get_ident()
         self.query_ended = False  # a query of SQLite was ended for a stop: its error passes in place of `JobStopped`
         self._send = send
@@ -107,19 +106,14 @@ class Attempt:
             cells.view[STOP] = before[STOP]
 
     def write(self, level: str, text: str) -> None:
-        """Add a line of log; past the bound one line says so and the rest is dropped."""
+        """Add a line of log."""
         if self._send is not None:
             self._send(level, text)
             return
         with self._lock:  # jobs may log from threads of their own
-            self.logged += 1
-            if self.logged > self.max_lines:
-                if self.logged > self.max_lines + 1:
-                    return
-                level, text = "warning", f"Log cut here: {self.max_lines:,} lines of an attempt are kept"
             if len(text) > self.max_text:
                 text = text[: self.max_text - 1] + "…"
-            self.lines.append((time.monotonic() - self.began, level, text))
+            self.lines.append(Line(time.monotonic() - self.began, level, text))
 
     @contextmanager
     def track(self) -> Iterator[int]:

@@ -20,7 +20,7 @@ class ChannelMessage(TypedDict):
 
     :param group: the group it was sent to.
     :param rank: what the reducer compares: of `job` (version, 1 if untruncated), of `progress` (attempt, tick), of
-        `log` its first and its last line.
+        `log` the line after the last one before it, and its last: between the two nothing else is to be read.
     :param text: what a browser is sent.
     """
 
@@ -62,10 +62,14 @@ def progress_events(job_id: int, owner_key: str, attempt: int, progress: Progres
     return [_event(group, "progress", job_id, owner_key, rank, text) for group in groups]
 
 
-def log_events(job_id: int, owner_key: str, lines: Sequence[LogLine]) -> list[Broadcast]:
-    """New log lines, for those who look at the job."""
+def log_events(job_id: int, owner_key: str, lines: Sequence[LogLine], after: int | None = None) -> list[Broadcast]:
+    """New log lines, for those who look at the job.
+
+    :param after: the last line before them; None: the one with the number before.
+    """
+    first = lines[0]["seq"] if after is None else after + 1
     text = encode({"action": "log", "job_id": job_id, "lines": list(lines)})
-    return [_event(job_group(job_id), "log", job_id, owner_key, [lines[0]["seq"], lines[-1]["seq"]], text)]
+    return [_event(job_group(job_id), "log", job_id, owner_key, [first, lines[-1]["seq"]], text)]
 
 
 def gone_events(job_id: int, owner_key: str) -> list[Broadcast]:

@@ -55,7 +55,7 @@ from livejobs.protocol import (
 )
 
 LOG_LINES: Final = 500  # of one read
-LOG_CHARACTERS: Final = 128 * 1024  # of the lines of one read; a single line may be longer
+LOG_CHARACTERS: Final = 512 * 1024  # of the lines of one read; a single line may be longer
 COMPARED_AT_ONCE: Final = 500  # ids in one query
 NEWCOMERS_AT_ONCE: Final = 10_000  # of the newest rows, those looked at together for what a list misses
 
@@ -192,7 +192,7 @@ def read_log(request: ReadLog) -> Chunk | None:
     if not lines:
         return None
     text = encode({"action": "log", "job_id": request.job_id, "lines": lines})
-    return Chunk(lines[0]["seq"], lines[-1]["seq"], text)
+    return Chunk(request.after + 1, lines[-1]["seq"], text)
 
 
 # ---------------------------------------------------------------- for the hub

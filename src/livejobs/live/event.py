@@ -18,7 +18,7 @@ class Event:
     :param group: the channel-layer group it came through.
     :param groups: the list groups that carry this job: its owner's and everyone's.
     :param rank: what the reducer compares, as one number: the higher wins.
-    :param span: of a `log` event, the first and the last line in it.
+    :param span: of a `log` event, the first and the last number of which it has all lines that are kept.
     """
 
     __slots__ = ("_job", "group", "groups", "job_id", "kind", "rank", "span", "text")

@@ -16,7 +16,7 @@ JOB_BYTES: Final = 256 * 1024  # of these at most for one job
 
 @dataclass(slots=True)
 class Chunk:
-    """An encoded `log` frame with the lines `first` to `last`."""
+    """An encoded `log` frame with all lines that are kept of `first` to `last`."""
 
     first: int
     last: int

@@ -124,6 +124,8 @@ WORDS: Final = {
     "copied": _("Copied"),
     "not_copied": _("Not copied"),
     "attempt_line": _("Attempt {n}"),
+    "lines_left_out": _("{n} lines left out"),
+    "line_left_out": _("1 line left out"),
     "timeline": _("Timeline"),
     "by": _("by {actor}"),
     "edge_accept": _("Accepted"),

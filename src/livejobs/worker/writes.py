@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import threading
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,7 @@ logger = logging.getLogger("livejobs.worker")
 
 _CHANCES: Final = 1_000
 LOG_BATCH: Final = 500  # lines in one transaction
+FLUSH_LINES: Final = 1_000  # stored at once: a job that writes faster must not keep its lease from being renewed
 
 
 class AttemptWrites:
@@ -36,7 +38,8 @@ class AttemptWrites:
         self.attempt = attempt
         self.lease = Lease(job.id, job.attempt, job.lease_owner)
         self._owner_key = job.owner_key
-        self._seq = job.log_seq
+        self._before = self._stored = job.log_seq  # the last line before this attempt, and the last that is stored
+        self._left_out = self._before + attempt.lines.first  # up to here there is nothing to delete
         self._began = job.started_at or datetime.now(UTC)
         self._batch: list[NumberedLine] = []
         self._progress = public_progress(0, None, None, "")
@@ -78,19 +81,25 @@ class AttemptWrites:
         """Show that the attempt is being stopped."""
         transitions.mark_stopping(self.lease, reason)
 
-    def flush_log(self) -> None:
-        """Store and send the lines written so far. A batch keeps its numbers until it is stored."""
-        while self._batch or self.attempt.lines:
+    def flush_log(self, most: float = FLUSH_LINES) -> None:
+        """Store and send lines written so far. A batch keeps its numbers until it is stored.
+
+        :param most: lines; more may be stored, by less than a batch.
+        """
+        stored = 0
+        while stored < most and (self._batch or self.attempt.lines):
             if not self._batch:
                 self._take_batch()
-            batch = self._batch
-            if not leases.append_log(self.lease, batch):
+            batch, after = self._batch, self._stored
+            if not leases.append_log(self.lease, batch, after):
                 self.attempt.lines.clear()  # the lease is lost: a zombie writes nothing
                 self._batch = []
                 return
-            self._seq, self._batch = batch[-1].seq, []
+            self._stored, self._batch = batch[-1].seq, []
+            stored += len(batch)
             lines = [_public(line, self.lease.attempt) for line in batch]
-            broadcast.send(channel_messages.log_events(self.lease.job_id, self._owner_key, lines))
+            broadcast.send(channel_messages.log_events(self.lease.job_id, self._owner_key, lines, after))
+            self._leave_out(LOG_BATCH)
 
     def finish(self, outcome: Outcome, wait: timedelta | None = None) -> Job | None:
         """Write how the attempt ended, once; None when the lease was lost.
@@ -126,7 +135,8 @@ class AttemptWrites:
     def _flush_last(self) -> None:
         """Store the last lines before the finish; lines the database refuses must not keep a job from its end."""
         try:
-            self.flush_log()
+            self.flush_log(math.inf)
+            self._leave_out(1)
         except AWAY:
             raise
         except Exception:
@@ -140,13 +150,19 @@ class AttemptWrites:
     def _fields(self, event: LogEvent) -> dict[str, Any]:
         return fields(event, job=self.lease.job_id, task=self.attempt.task, attempt=self.lease.attempt)
 
+    def _leave_out(self, least: int) -> None:
+        """Delete what is stored between the first and the last lines that are kept, where it has so many numbers."""
+        upto = self._stored - self.attempt.lines.last
+        if upto - self._left_out >= least:
+            leases.leave_out(self.lease, self._left_out, upto)
+            self._left_out = upto
+
     def _take_batch(self) -> None:
-        lines, seq = self.attempt.lines, self._seq
-        while lines and len(self._batch) < LOG_BATCH:
-            seconds, level, text = lines.popleft()
-            seq += 1
-            # the database's time of the claim plus our own elapsed time: a skewed clock does not show
-            self._batch.append(NumberedLine(seq, self._began + timedelta(seconds=seconds), level, clean(text)))
+        # the database's time of the claim plus our own elapsed time: a skewed clock does not show
+        self._batch = [
+            NumberedLine(self._before + number, self._began + timedelta(seconds=seconds), level, clean(text))
+            for number, (seconds, level, text) in self.attempt.lines.take(LOG_BATCH)
+        ]
 
 
 def wait_before_retry(job: Job, outcome: Outcome) -> timedelta | None:

@@ -41,6 +41,9 @@ def test_progress_log_and_gone():
     assert (log.group, log.message["rank"]) == ("livejobs.job.7", [3, 4])
     assert json.loads(log.message["text"]) == {"action": "log", "job_id": 7, "lines": lines}
 
+    [later] = channel_messages.log_events(7, "browser:x", lines, after=0)
+    assert later.message["rank"] == [1, 4]
+
     gone = channel_messages.gone_events(7, "")
     assert [each.group for each in gone] == ["livejobs.job.7", "livejobs.owner.none", "livejobs.all"]
     assert json.loads(gone[0].message["text"]) == {"action": "gone", "job_id": 7}

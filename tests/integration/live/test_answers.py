@@ -229,6 +229,16 @@ def test_one_job_comes_whole_with_the_first_of_its_lines(door, monkeypatch):
     assert answers.read_log(ReadLog(job.id, 5)) is None
 
 
+def test_numbers_without_lines_are_read_as_one_with_the_lines_after_them():
+    job, lease = claimed()
+    leases.append_log(lease, [line(1), line(2)])
+    leases.append_log(lease, [line(8), line(9)], after=2)
+    chunk = answers.read_log(ReadLog(job.id, 2))
+    assert chunk is not None
+    assert (chunk.first, chunk.last) == (3, 9)
+    assert [each["seq"] for each in json.loads(chunk.text)["lines"]] == [8, 9]
+
+
 def test_one_read_of_a_log_has_a_bounded_size(monkeypatch):
     monkeypatch.setattr(answers, "LOG_CHARACTERS", 1000)
     job, lease = claimed()

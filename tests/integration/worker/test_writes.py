@@ -15,7 +15,7 @@ from livejobs.runner.outcome import Failed, Outcome, Stopped, Succeeded
 from livejobs.states import StopReason
 from livejobs.worker import writes as module
 from livejobs.worker.writes import AttemptWrites
-from tests.support.rows import ERROR, claimed, read
+from tests.support.rows import ERROR, TASK, claimed, read
 
 pytestmark = pytest.mark.django_db
 
@@ -27,9 +27,15 @@ def sent(monkeypatch) -> list[Any]:
     return events
 
 
-def begun() -> AttemptWrites:
+def begun(max_lines: int = 10_000) -> AttemptWrites:
     job, _ = claimed()
-    return AttemptWrites(read(job), Attempt(job.id, 1, job.task))
+    return AttemptWrites(read(job), Attempt(job.id, 1, job.task, max_lines=max_lines))
+
+
+def begun_again(job_id: int) -> AttemptWrites:
+    job = transitions.claim(job_id, owner="here:1/again", task=TASK)
+    assert job is not None
+    return AttemptWrites(job, Attempt(job.id, job.attempt, job.task, max_lines=2))
 
 
 def test_lines_are_numbered_and_stored_in_batches_and_sent_after_that(sent, monkeypatch):
@@ -41,6 +47,77 @@ def test_lines_are_numbered_and_stored_in_batches_and_sent_after_that(sent, monk
     stored = JobLog.objects.filter(job_id=writes.lease.job_id).order_by("seq")
     assert [(line.seq, line.text) for line in stored] == [(n + 1, f"line {n}\ufffd") for n in range(5)]
     assert [event.message["rank"] for event in sent] == [[1, 2], [3, 4], [5, 5]]
+
+
+def written(writes: AttemptWrites, count: int) -> None:
+    for _ in range(count):
+        writes.attempt.write("info", f"line {writes.attempt.lines.written + 1}")
+
+
+def test_the_first_and_the_last_lines_are_stored_and_those_between_have_numbers(sent, monkeypatch):
+    monkeypatch.setattr(module, "LOG_BATCH", 4)
+    writes = begun(max_lines=6)
+    written(writes, 100)
+    writes.flush_log()
+    assert stored(writes) == [1, 2, 3, 98, 99, 100]
+    assert [event.message["rank"] for event in sent] == [[1, 98], [99, 100]]
+    assert Job.objects.get().log_seq == 100
+
+
+def test_what_was_among_the_last_and_is_not_any_more_is_deleted_in_batches(sent, monkeypatch):
+    monkeypatch.setattr(module, "LOG_BATCH", 4)
+    writes = begun(max_lines=6)
+    for _ in range(6):
+        written(writes, 3)
+        writes.flush_log()
+        assert len(stored(writes)) <= 6 + 2 * 4
+    written(writes, 1)
+    writes.finish(Succeeded(None))
+    assert stored(writes) == [1, 2, 3, 17, 18, 19]
+    assert {line.text for line in JobLog.objects.filter(seq=19)} == {"line 19"}
+
+
+def test_a_job_that_writes_all_the_while_does_not_keep_the_thread(sent, monkeypatch):
+    monkeypatch.setattr(module, "LOG_BATCH", 2)
+    writes = begun()
+    written(writes, 20)
+    writes.flush_log(3)
+    assert stored(writes) == [1, 2, 3, 4]
+    writes.finish(Succeeded(None))
+    assert stored(writes) == list(range(1, 21))
+
+
+def test_the_next_attempt_goes_on_counting_and_leaves_the_earlier_ones_lines_alone(sent):
+    writes = begun(max_lines=2)
+    written(writes, 9)
+    job = writes.finish(Failed(ERROR))
+    assert job is not None
+    transitions.retry(job.id)
+    again = begun_again(job.id)
+    written(again, 9)
+    again.finish(Succeeded(None))
+    assert stored(again) == [1, 9, 10, 18]
+
+
+def stored(writes: AttemptWrites) -> list[int]:
+    return list(JobLog.objects.filter(job_id=writes.lease.job_id).order_by("seq").values_list("seq", flat=True))
+
+
+def test_an_inner_track_is_part_of_the_message_which_has_a_bound(sent):
+    writes = begun()
+    job = CurrentJob(writes.attempt)
+    for _ in job.track("ab"):
+        job.progress(0, message="m" * 250)
+        inner = job.track("abc")
+        next(inner)
+        break
+    seen = writes.sample()
+    assert seen is not None
+    assert seen["message"] == "m" * 250 + " 0/3"
+    writes.attempt.cells.message = "m" * 255
+    seen = writes.sample()
+    assert seen is not None
+    assert len(seen["message"]) == 255
 
 
 def test_who_lost_the_lease_stores_no_line_and_keeps_none(sent):

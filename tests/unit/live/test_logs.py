@@ -39,6 +39,15 @@ def test_lines_in_the_cache_need_no_database(recent, cursors):
     assert not cursors.hint(1, 4)
 
 
+def test_numbers_without_lines_cost_no_read(recent, cursors):
+    cursors.follow(1, 0, 0)
+    recent.add(1, chunk(1, 3))
+    recent.add(1, chunk(4, 9_000))  # of these only the last ones were kept
+    assert cursors.hint(1, 9_000)
+    assert texts(cursors) == ["1-3", "4-9000"]
+    assert cursors.next_read() is None
+
+
 def test_lines_that_are_not_in_the_cache_are_read(recent, cursors):
     cursors.follow(1, 2, 10)
     recent.add(1, chunk(8, 10))

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 SCRIPTS = ROOT / "src/livejobs/static/livejobs"
 TEMPLATES = ROOT / "src/livejobs/templates/livejobs"
 OURS = [path for path in SCRIPTS.rglob("*.js") if "vendor" not in path.parts]
-BUDGET = 30 * 1024  # bytes, gzipped: what is ours
+BUDGET = 32 * 1024  # bytes, gzipped: what is ours
 VENDOR_BUDGET = 4 * 1024  # and what is not
 
 
@@ -42,6 +42,7 @@ def test_constants_are_those_of_the_server(exported):
         "LIST_DEFAULT": protocol.LIST_DEFAULT,
         "LIST_MAX": protocol.LIST_MAX,
         "LIST_LIVE_MAX": protocol.LIST_LIVE_MAX,
+        "LOG_MAX": protocol.LOG_MAX,
         "FINISHED": sorted(states.FINISHED),
         "ErrorCode": {code.name: code.value for code in protocol.ErrorCode},
         "CloseCode": {code.name: code.value for code in protocol.CloseCode},

@@ -1,5 +1,5 @@
 // @ts-check
-import { ErrorCode, FINISHED } from "./protocol.js";
+import { ErrorCode, FINISHED, LOG_MAX } from "./protocol.js";
 
 const NO_PROGRESS = Object.freeze({ attempt: -1, tick: 0, current: null, total: null, message: "" });
 
@@ -42,10 +42,9 @@ export class JobStore extends EventTarget {
     return this.#jobs.size;
   }
 
-  /** @param {number} id @returns {LogLine[]} */
+  /** Of more than LOG_MAX lines the first half and the last half. @param {number} id @returns {LogLine[]} */
   log(id) {
-    const entry = this.#jobs.get(id);
-    return entry ? (entry.lines ??= [...entry.log.values()].sort((a, b) => a.seq - b.seq)) : [];
+    return this.#jobs.get(id)?.log ?? [];
   }
 
   /** @param {number} id */
@@ -179,10 +178,15 @@ export class JobStore extends EventTarget {
   #log(id, lines) {
     const entry = this.#entry(id);
     if (!entry) return;
-    const size = entry.log.size;
-    for (const line of lines) if (!entry.log.has(line.seq)) entry.log.set(line.seq, line);
-    if (entry.log.size === size) return;
-    entry.lines = null;
+    const log = [...entry.log];
+    for (const line of lines) {
+      let at = log.length; // most come in order
+      while (at && log[at - 1].seq > line.seq) at--;
+      if (log[at - 1]?.seq !== line.seq) log.splice(at, 0, line);
+    }
+    if (log.length === entry.log.length) return;
+    if (log.length > LOG_MAX) log.splice(LOG_MAX / 2, log.length - LOG_MAX);
+    entry.log = log;
     this.#touch(id, entry);
   }
 
@@ -191,7 +195,7 @@ export class JobStore extends EventTarget {
     if (this.#gone.has(id) || !this.#covers(id)) return undefined;
     let entry = this.#jobs.get(id);
     if (!entry) {
-      entry = { fields: null, progress: NO_PROGRESS, log: new Map(), lines: null, view: null, epoch: 0 };
+      entry = { fields: null, progress: NO_PROGRESS, log: [], view: null, epoch: 0 };
       this.#jobs.set(id, entry);
     }
     return entry;

@@ -1,12 +1,13 @@
 // @ts-check
 import { clock } from "../format.js";
-import { FINISHED } from "../protocol.js";
+import { FINISHED, LOG_MAX } from "../protocol.js";
 import { html, nothing } from "../vendor/lit-html.js";
 import { say } from "../words.js";
 import { LivejobsElement } from "./element.js";
 import { button, panel } from "./parts.js";
 
-const CHUNK = 100; // lines of a block: out of sight it costs nothing
+const CHUNK = 50; // lines of a block: out of sight it costs nothing
+const TOGETHER = 250; // milliseconds: of a log that is being read, so much is laid out at once
 const NEAR = 24; // pixels from the end that count as the end
 
 /** The log of a job (`job-id`): follows until one scrolls up. */
@@ -15,10 +16,12 @@ export class LivejobsLog extends LivejobsElement {
   #last = 0;
   #attempt = 0;
   #following = true;
-  #count = 0;
+  #count = 0; // lines of the store that are shown
   #scroll = document.createElement("div");
-  /** @type {HTMLElement | undefined} */ #block;
+  /** @type {Block[]} */ #blocks = [];
+  /** @type {Block | undefined} */ #block; // that takes the next line
   /** @type {any} */ #timer;
+  /** @type {any} */ #reading;
   #copied = "";
 
   start() {
@@ -29,25 +32,46 @@ export class LivejobsLog extends LivejobsElement {
     this.#scroll.setAttribute("role", "group");
     this.#scroll.setAttribute("aria-labelledby", "lj-log");
     this.#scroll.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    this.hear(page.store, "change", ({ detail }) => detail.ids.has(this.#id) && this.#update());
+    this.hear(page.store, "change", ({ detail }) => detail.ids.has(this.#id) && this.#hear());
     this.hear(page, "state", () => this.#frame());
     this.#update();
   }
 
+  /** What a row says is there comes in many parts, each of which would be laid out. */
+  #hear() {
+    const { store } = this.page;
+    const behind = (store.log(this.#id).at(-1)?.seq ?? 0) < (store.job(this.#id)?.log_seq ?? 0);
+    if (behind && this.#count) this.#reading ??= setTimeout(() => this.#update(), TOGETHER);
+    else this.#update();
+  }
+
   #update() {
+    clearTimeout(this.#reading);
+    this.#reading = undefined;
     const lines = this.page.store.log(this.#id);
-    if (lines.length && lines.length !== this.#count) {
-      // an earlier line came late: begin anew
-      if (lines[this.#count - 1] && lines[this.#count - 1].seq !== this.#last) this.#clear();
-      this.#append(lines.slice(this.#count));
-      this.#count = lines.length;
-      this.#frame();
-      this.#toAnchor();
-    } else this.#frame();
+    let known = this.#knownOf(lines);
+    if (known > this.#count) {
+      this.#clear(); // an earlier line came late
+      known = 0;
+    }
+    const more = lines.length > known;
+    this.#append(lines.slice(known));
+    this.#count = lines.length;
+    if (more) this.#letGo(lines);
+    this.#frame();
+    if (more) this.#toAnchor();
+  }
+
+  /** How many are not newer than the last one shown. @param {LogLine[]} lines */
+  #knownOf(lines) {
+    let known = lines.length;
+    while (known && lines[known - 1].seq > this.#last) known--;
+    return known;
   }
 
   #clear() {
     this.#scroll.replaceChildren();
+    this.#blocks = [];
     this.#block = undefined;
     this.#count = this.#last = this.#attempt = 0;
   }
@@ -56,20 +80,33 @@ export class LivejobsLog extends LivejobsElement {
   #append(lines) {
     const several = (this.page.store.job(this.#id)?.attempt ?? 1) > 1;
     for (const line of lines) {
-      if (line.attempt !== this.#attempt && (several || this.#attempt)) this.#separate(line.attempt);
-      this.#attempt = line.attempt;
-      if (!this.#block || this.#block.childElementCount >= CHUNK) {
-        this.#block = this.#scroll.appendChild(make("div", "lj-block"));
+      const { seq, attempt } = line;
+      const other = attempt !== this.#attempt && (several || this.#attempt);
+      if (other || seq > this.#last + 1) {
+        this.#block = undefined;
+        this.#scroll.append(...between(this.#last, seq, other ? attempt : 0));
       }
-      this.#block.append(lineOf(line));
-      this.#last = line.seq;
+      this.#attempt = attempt;
+      if (!this.#block || this.#block.element.childElementCount >= CHUNK) {
+        this.#block = { element: this.#scroll.appendChild(make("div", "lj-block")), attempt, first: seq, last: seq };
+        this.#blocks.push(this.#block);
+      }
+      this.#block.element.append(lineOf(line));
+      this.#block.last = this.#last = seq;
     }
   }
 
-  /** @param {number} attempt */
-  #separate(attempt) {
-    this.#block = undefined;
-    this.#scroll.append(make("p", "lj-attempt", say("attempt_line", { n: attempt })));
+  /** Show no blocks of lines that the store has let go of. @param {LogLine[]} lines */
+  #letGo(lines) {
+    if (lines.length < LOG_MAX) return;
+    const [{ seq: low }, { seq: high }] = lines.slice(LOG_MAX / 2 - 1);
+    const from = this.#blocks.findIndex(({ first }) => first > low);
+    const to = this.#blocks.findIndex(({ last }) => last >= high);
+    if (to <= from) return;
+    const [before, after] = [this.#blocks[from - 1], this.#blocks[to]];
+    while (before.element.nextSibling !== after.element) before.element.nextSibling?.remove();
+    after.element.before(...between(before.last, after.first, after.attempt === before.attempt ? 0 : after.attempt));
+    this.#blocks.splice(from, to - from);
   }
 
   #frame() {
@@ -114,7 +151,9 @@ export class LivejobsLog extends LivejobsElement {
   async #copy() {
     const lines = this.page.store.log(this.#id);
     try {
-      await navigator.clipboard.writeText(lines.map(({ text }) => text).join("\n"));
+      await navigator.clipboard.writeText(
+        lines.flatMap(({ seq, text }, at) => [...leftOut(lines[at - 1]?.seq ?? 0, seq), text]).join("\n"),
+      );
       this.#copied = say("copied");
     } catch {
       this.#copied = say("not_copied");
@@ -127,6 +166,20 @@ export class LivejobsLog extends LivejobsElement {
       this.#frame();
     }, 2000);
   }
+}
+
+/** @typedef {{element: HTMLElement, attempt: number, first: number, last: number}} Block */
+
+/** What there is to say of numbers without lines. @param {number} last @param {number} next */
+function leftOut(last, next) {
+  const n = next - last - 1;
+  return n > 0 ? [n === 1 ? say("line_left_out") : say("lines_left_out", { n })] : [];
+}
+
+/** What stands between two blocks. @param {number} last @param {number} next @param {number} attempt that begins; 0: none does */
+function between(last, next, attempt) {
+  const gap = leftOut(last, next).map((text) => make("p", "lj-gap", text));
+  return attempt ? [...gap, make("p", "lj-attempt", say("attempt_line", { n: attempt }))] : gap;
 }
 
 /** @param {LogLine} line */

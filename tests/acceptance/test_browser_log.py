@@ -1,0 +1,128 @@
+"""The log of a job as a person reads it: however long it is, and whatever is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import PATIENCE, Person, Server
+
+pytest_plugins = ("tests.support.browser_fixtures",)
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+
+TASKS = """
+import time
+from pathlib import Path
+
+from livejobs import current_job, live_job
+
+GATES = Path(__file__).with_name("gates")
+
+
+def said(gate):
+    try:
+        return (GATES / gate).read_text()
+    except FileNotFoundError:
+        return ""
+
+
+@live_job
+def prints_many(gate: str, lines: int, more: int, width: int = 10) -> None:
+    for number in range(1, lines + 1):
+        print(f"line {number} ".ljust(width, "x"))
+    while said(gate) != "end":
+        current_job().check_cancelled()
+        time.sleep(0.02)
+    for number in range(lines + 1, lines + more + 1):
+        print(f"line {number} ".ljust(width, "x"))
+"""
+
+# Runs in the page: how long tasks of the main thread took that were over 50 ms, in milliseconds.
+LONG_TASKS = """
+globalThis.longTasks = [];
+new PerformanceObserver((list) => longTasks.push(...list.getEntries().map(({ duration }) => duration)))
+  .observe({ type: "longtask" });
+"""
+
+# Runs in the page: scrolls through the log from its begin to its end, so many pixels in each frame.
+SCROLL = """
+async (step) => {
+  const log = document.querySelector(".lj-log");
+  longTasks.length = 0;
+  log.scrollTop = 0;
+  let frames = 0;
+  while (log.scrollTop + log.clientHeight < log.scrollHeight - 1 && frames++ < 300) {
+    log.scrollTop += step;
+    await new Promise(requestAnimationFrame);
+  }
+  return longTasks;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with the tasks above."""
+    with Server(tmp_path_factory.mktemp("log"), TASKS) as started:
+        yield started
+
+
+def stored(server: Server, page: Page, job: int, last: int) -> None:
+    """Wait until the row of a job says that its log goes so far."""
+    server.until(page, id=job, log_seq=last)
+
+
+def test_of_a_long_log_the_first_and_the_last_lines_are_shown_and_how_many_are_not(
+    person: Person, server: Server, gate: str
+) -> None:
+    page = person.open()
+    job = person.job(page, "prints_many", gate=gate, lines=12_000, more=50)
+    stored(server, page, job, 12_000)
+    page.goto(f"{server.url}jobs/{job}/")
+    lines = page.locator(".lj-logline")
+    expect(lines.last).to_contain_text("line 12000")
+    gap = page.locator(".lj-gap")
+    expect(gap).to_have_count(1)
+    server.let(gate)
+    expect(lines.last).to_contain_text("line 12050")
+    expect(page.locator("livejobs-job .lj-title ~ .lj-state")).to_contain_text("Completed")
+    page.reload()
+    expect(lines).to_have_count(10_000)
+    expect(gap).to_have_text("2,050 lines left out")
+    expect(lines.nth(4_999)).to_contain_text("line 5000")
+    expect(lines.nth(5_000)).to_contain_text("line 7051")
+
+
+def test_while_a_job_writes_on_a_page_keeps_a_bounded_number_of_lines(
+    person: Person, server: Server, gate: str
+) -> None:
+    page = person.open()
+    job = person.job(page, "prints_many", gate=gate, lines=9_990, more=3_000)
+    page.goto(f"{server.url}jobs/{job}/")
+    lines = page.locator(".lj-logline")
+    expect(lines).to_have_count(9_990)
+    expect(page.locator(".lj-gap")).to_have_count(0)
+    server.let(gate)
+    expect(lines.last).to_contain_text("line 12990")
+    assert lines.count() <= 10_200
+    expect(page.locator(".lj-gap")).to_have_count(1)
+    expect(lines.first).to_contain_text("line 1 ")
+    expect(lines.nth(4_999)).to_contain_text("line 5000")
+
+
+def test_ten_thousand_long_lines_open_and_scroll_without_a_halt(person: Person, server: Server, gate: str) -> None:
+    page = person.open()
+    server.let(gate)
+    job = person.job(page, "prints_many", gate=gate, lines=10_000, more=0, width=2_000)
+    server.until(page, id=job, state="succeeded")
+    page.add_init_script(LONG_TASKS)
+    page.goto(f"{server.url}jobs/{job}/")
+    page.wait_for_function("() => !!document.querySelector('#L10000')", timeout=PATIENCE)
+    opened = page.evaluate("performance.now()")
+    print(f"10,000 lines of 2 KB: open after {opened:.0f} ms; long tasks {page.evaluate('longTasks')}")
+    assert opened < 10_000  # as on a machine that is busy with other tests
+    halts = page.evaluate(SCROLL, 2_000)
+    print(f"scrolled; long tasks {halts}")
+    assert max(halts, default=0) < 500
