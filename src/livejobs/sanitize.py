@@ -1,4 +1,4 @@
-"""Text from outside made safe to store and to send: no NUL, no lone surrogates."""
+"""Text from outside made safe: to store and to send (no NUL, no lone surrogates), and to show in a terminal."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ from typing import Any, Final
 
 _UNSAFE: Final = re.compile("[\x00\ud800-\udfff]")
 REPLACEMENT: Final = "\ufffd"
+# What a terminal obeys instead of showing it: colours, the cursor, titles, links; and what turns a line round.
+_COMMANDS: Final = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI
+    r"|\x1b[\]PX^_][^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?"  # OSC, DCS and the like, up to their end
+    r"|\x1b[ -/]*[0-~]?"
+    "|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+)
+_BREAKS: Final = re.compile("[\n\u2028\u2029]+")
 
 
 def clean(text: str) -> str:
@@ -17,6 +25,16 @@ def clean(text: str) -> str:
 def is_clean(text: str) -> bool:
     """Say whether text can be stored and sent as it is."""
     return _UNSAFE.search(text) is None
+
+
+def plain(text: str) -> str:
+    """What is there to read: no command for a terminal, no control but tabs and ends of lines."""
+    return _COMMANDS.sub("", text)
+
+
+def one_line(text: str) -> str:
+    """The same in one line: nothing that a job says may look like a line of somebody else."""
+    return _BREAKS.sub(" ⏎ ", plain(text))
 
 
 def clean_json(value: Any) -> Any:

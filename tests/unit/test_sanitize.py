@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livejobs.sanitize import REPLACEMENT, clean, clean_json, cut, is_clean
+from livejobs.sanitize import REPLACEMENT, clean, clean_json, cut, is_clean, one_line, plain
 
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))  # surrogates and NUL included
 
@@ -24,6 +25,30 @@ def test_what_no_database_takes_is_replaced(hostile):
 def test_everything_else_is_kept(kept):
     assert clean(kept) == kept
     assert is_clean(kept)
+
+
+COMMANDS = [
+    ("\x1b[31mred\x1b[0m", "red"), ("\x9b1;32mgreen", "green"), ("\x1b[2K\x1b[1A50 %", "50 %"),
+    ("\x1b]0;title\x07text", "text"), ("\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "link"), ("\x1bPdata\x1b\\x", "x"),
+    ("\x1b(Bx", "x"), ("\x1bcx", "x"), ("\x1b", ""), ("\x1b[12", "12"), ("a\x08\x07\x7f\x85b", "ab"),
+    ("\u202eabc\u202c \u2066x\u2069", "abc x"), ("a\tb\nc", "a\tb\nc"), ("\x1b]0;open\nnext", "\nnext"),
+    ("é 😀 שלום", "é 😀 שלום"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "read"), COMMANDS)
+def test_what_a_terminal_would_obey_is_not_there_to_read(text, read):
+    assert plain(text) == read
+
+
+@given(st.text(st.sampled_from("\x1b[]0;1m\x9b\x07\\\r\n\u202e\u2028 aB")))
+def test_nothing_that_a_job_says_commands_a_terminal_or_begins_a_line(text):
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", plain(text))
+    assert len(one_line(text).splitlines()) <= 1
+
+
+def test_a_text_of_several_lines_can_be_one():
+    assert one_line("a\r\nb\n\nc\u2028d") == "a ⏎ b ⏎ c ⏎ d"
 
 
 @given(ANY_TEXT)

@@ -15,5 +15,6 @@ urlpatterns = [
     path("jobs/<int:job_id>/", views.job, name="job"),
     path("jobs/<int:job_id>/timeline/", views.timeline, name="timeline"),
     path("jobs/<int:job_id>/result/", views.result, name="result"),
+    path("jobs/<int:job_id>/log/", views.log, name="log"),
     path("jobs/<int:job_id>/traceback/", views.traceback, name="traceback"),
 ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.core.handlers.asgi import ASGIRequest
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.cache import patch_cache_control
@@ -16,10 +18,13 @@ from livejobs.models import Job
 from livejobs.policy import Person, ensure_browser_id, get_policy, person_of
 from livejobs.states import State
 from livejobs.web.facts import facts_of, steps_of
+from livejobs.web.log_file import LogFile
 from livejobs.web.page_data import PageData, newest, snapshot
 from livejobs.web.runner import runner_of
 from livejobs.web.timeline import timeline_of
 from livejobs.web.words import words
+
+AnyResponse = TypeVar("AnyResponse", bound=HttpResponseBase)
 
 
 @require_safe
@@ -60,6 +65,17 @@ def result(request: HttpRequest, job_id: int) -> HttpResponse:
     options = {"indent": 2, "ensure_ascii": False}
     response = JsonResponse(public_job(found)["result"], safe=False, json_dumps_params=options)
     response["Content-Disposition"] = f'attachment; filename="job-{found.pk}.json"'
+    return _private(response)
+
+
+@require_safe
+def log(request: HttpRequest, job_id: int) -> StreamingHttpResponse:
+    """The log as a text file."""
+    found = _visible_or_404(request, job_id)
+    file = LogFile(found.pk, several=found.attempt > 1)
+    content = aiter(file) if isinstance(request, ASGIRequest) else iter(file)
+    response = StreamingHttpResponse(content, content_type="text/plain; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="job-{found.pk}.txt"'
     return _private(response)
 
 
@@ -113,6 +129,6 @@ def _page(
     return _private(render(request, template, context, status=status))
 
 
-def _private(response: HttpResponse) -> HttpResponse:
+def _private(response: AnyResponse) -> AnyResponse:
     patch_cache_control(response, private=True, no_cache=True)
     return response

@@ -121,6 +121,7 @@ WORDS: Final = {
     "no_log_end": _("Nothing was logged."),
     "latest": _("Jump to latest"),
     "copy": _("Copy"),
+    "download_log": _("Download log"),
     "copied": _("Copied"),
     "not_copied": _("Not copied"),
     "attempt_line": _("Attempt {n}"),

@@ -7,10 +7,11 @@ import re
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
-from django.test import Client
+from django.test import AsyncClient, Client
 
-from livejobs.models import Job, JobEvent
+from livejobs.models import Job, JobEvent, JobLog
 from livejobs.policy import BROWSER_ID
 from livejobs.states import State
 
@@ -40,7 +41,7 @@ def browser() -> Client:
     return client
 
 
-def own(client: Client, **values: Any) -> Job:
+def own(client: Client | AsyncClient, **values: Any) -> Job:
     """A job of that browser."""
     values = {"task": "sec3", "queue": "livejobs", **values}
     return Job.objects.create(owner_key=f"browser:{client.session[BROWSER_ID]}", **values)
@@ -192,6 +193,32 @@ def test_a_result_is_downloaded_as_json(browser):
     assert response["Content-Disposition"] == f'attachment; filename="job-{job.pk}.json"'
     running = own(browser, state=State.RUNNING)
     assert browser.get(f"{INDEX}jobs/{running.pk}/result/").status_code == 404
+
+
+def test_a_log_is_downloaded_as_text_by_whoever_may_see_the_job(browser):
+    job = own(browser, state=State.RUNNING, attempt=1)
+    for seq in (1, 2):
+        JobLog.objects.create(job=job, seq=seq, attempt=1, at=job.created_at, level="info", text=f"Käse {seq}")
+    address = f"{INDEX}jobs/{job.pk}/log/"
+    response = browser.get(address)
+    assert response.streaming
+    lines = response.getvalue().decode().splitlines()
+    assert [line.split(" ", 1)[1] for line in lines] == ["Käse 1", "Käse 2"]
+    assert response["Content-Type"] == "text/plain; charset=utf-8"
+    assert response["Content-Disposition"] == f'attachment; filename="job-{job.pk}.txt"'
+    assert "private" in response["Cache-Control"]
+    assert Client().get(address).status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_log_is_streamed_by_a_server_of_many_too():
+    client = AsyncClient()
+    await client.get(INDEX)
+    job = await sync_to_async(own)(client, state=State.RUNNING, attempt=1)
+    await JobLog.objects.acreate(job=job, seq=1, attempt=1, at=job.created_at, level="error", text="no")
+    response: Any = await client.get(f"{INDEX}jobs/{job.pk}/log/")
+    [part] = [part async for part in response.streaming_content]
+    assert part.endswith(b"Z ERROR no\n")
 
 
 def test_a_traceback_is_for_staff_and_where_set_for_the_owner(browser, settings):

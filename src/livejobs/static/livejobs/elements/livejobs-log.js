@@ -115,7 +115,9 @@ export class LivejobsLog extends LivejobsElement {
     const none = job?.log_seq && this.page.health !== "live" ? "loading" : over ? "no_log_end" : "no_log";
     const latest = this.#following ? nothing : button(`↓ ${say("latest")}`, () => this.#latest(), "lj-latest");
     const log = this.#count ? [this.#scroll, latest] : html`<p class="lj-none">${say(none)}</p>`;
-    this.draw(panel("log", log, this.#count ? button(this.#copied || say("copy"), () => this.#copy()) : nothing));
+    const file = html`<a class="lj-button" href=${this.page.url(this.#id, "log/")} download>${say("download_log")}</a>`;
+    const tools = [button(this.#copied || say("copy"), () => this.#copy()), file];
+    this.draw(panel("log", log, this.#count ? html`<span class="lj-tools">${tools}</span>` : nothing));
     if (this.#following) this.#toEnd();
   }
 
