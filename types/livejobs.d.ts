@@ -43,6 +43,13 @@ interface LogLine {
   text: string;
 }
 
+interface OpenLine {
+  attempt: number;
+  tick: number;
+  seq: number;
+  text: string;
+}
+
 interface Property {
   type: string | string[];
   title: string;
@@ -116,11 +123,12 @@ interface WatchWhat {
   log_after?: () => number;
 }
 
-/** What a store knows of one job. The three merges know nothing of each other: what comes early is kept. */
+/** What a store knows of one job. The merges know nothing of each other: what comes early is kept. */
 interface Entry {
   fields: Job | null;
   progress: Progress & { attempt: number };
   log: LogLine[];
+  open: OpenLine | null;
   view: Job | null;
   epoch: number; // of the watch that was asked for last when it was told
 }

@@ -292,6 +292,20 @@ class LogMessage(TypedDict):
     lines: list[LogLine]
 
 
+class OpenMessage(TypedDict):
+    """The line of a watched job's log that has no end yet: a progress bar, dots. The highest `(attempt, tick)` wins.
+
+    `seq` is the number it will have: from then on the line itself is shown.
+    """
+
+    action: Literal["open"]
+    job_id: int
+    attempt: int
+    tick: int
+    seq: int
+    text: str
+
+
 class GoneMessage(TypedDict):
     """A job is no more: pruned or deleted."""
 
@@ -318,7 +332,7 @@ class ErrorMessage(TypedDict):
 
 ServerMessage = (
     HelloMessage | StatusMessage | AckMessage | SnapshotMessage | NarrowedMessage | CountMessage | JobMessage
-    | ProgressMessage | LogMessage | GoneMessage | BatchMessage | ErrorMessage
+    | ProgressMessage | LogMessage | OpenMessage | GoneMessage | BatchMessage | ErrorMessage
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -26,6 +27,19 @@ def said(gate):
         return (GATES / gate).read_text()
     except FileNotFoundError:
         return ""
+
+
+@live_job
+def draws_a_bar(gate: str) -> None:
+    print("waiting", end="", flush=True)
+    before = ""
+    while (word := said(gate)) != "end":
+        if word and word != before:
+            print(f"\\r{word} of 10", end="", flush=True)
+            before = word
+        current_job().check_cancelled()
+        time.sleep(0.02)
+    print("\\r10 of 10", end="")
 
 
 @live_job
@@ -67,6 +81,22 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with the tasks above."""
     with Server(tmp_path_factory.mktemp("log"), TASKS) as started:
         yield started
+
+
+def test_a_line_without_an_end_is_live_and_stays_as_it_ended(person: Person, server: Server, gate: str) -> None:
+    page = person.open()
+    job = person.job(page, "draws_a_bar", gate=gate)
+    page.goto(f"{server.url}jobs/{job}/")
+    line = page.locator(".lj-open span")
+    expect(line).to_have_text("waiting")  # though it was said before the page came
+    server.let(gate, 5)
+    expect(line).to_have_text("5 of 10")
+    server.let(gate, 7)
+    expect(line).to_have_text("7 of 10")
+    expect(page.locator(".lj-block .lj-logline")).to_have_count(0)
+    server.let(gate)
+    expect(page.locator(".lj-block .lj-logline")).to_have_text([re.compile("10 of 10$")])
+    expect(line).to_have_count(0)
 
 
 def stored(server: Server, page: Page, job: int, last: int) -> None:

@@ -23,7 +23,12 @@ const ANSWERED = [
 function viewOf(events) {
   const store = new JobStore();
   [...ANSWERED, ...WATCHES, ...events].forEach((event) => store.apply(event));
-  return Object.fromEntries(store.jobs().map((job) => [job.id, { ...job, log: store.log(job.id) }]));
+  return Object.fromEntries(
+    store.jobs().map((job) => {
+      const open = store.open(job.id);
+      return [job.id, { ...job, log: store.log(job.id), ...(open && { open }) }];
+    }),
+  );
 }
 
 /** Numbers that are the same each time. @param {number} seed */

@@ -1,8 +1,9 @@
 """The reducer of the wire, as design.md section 6 says it: the reference that the page's JobStore is held against.
 
-Three merges that know nothing of each other: a job's fields by version (at equal versions the untruncated one), its
-progress by (attempt, tick), its log by seq, of which the first and the last lines stay. What comes early is kept; what
-is gone stays gone. And what no watch covers is not shown, because nobody would tell when it changes.
+Four merges that know nothing of each other: a job's fields by version (at equal versions the untruncated one), its
+progress by (attempt, tick), its log by seq, of which the first and the last lines stay, and the line that has no end
+yet by (attempt, tick). What comes early is kept; what is gone stays gone. And what no watch covers is not shown,
+because nobody would tell when it changes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Known:
     at: tuple[int, int] = (-1, 0)
     progress: dict[str, Any] = field(default_factory=lambda: dict(NO_PROGRESS))
     log: dict[int, dict[str, Any]] = field(default_factory=dict)
+    open: dict[str, Any] | None = None
     epoch: int = 0
 
 
@@ -92,6 +94,8 @@ class Reducer:
                 self._progress(message["job_id"], message["attempt"], message)
             case "log":
                 self._log(message["job_id"], message["lines"])
+            case "open":
+                self._open(message["job_id"], message)
             case "gone":
                 self.gone.add(message["job_id"])
                 self.jobs.pop(message["job_id"], None)
@@ -106,6 +110,7 @@ class Reducer:
                 **known.fields,
                 "progress": self._shown(known),
                 "log": [known.log[seq] for seq in sorted(known.log)],
+                **({"open": text} if (text := self._open_text(known)) else {}),
             }
             for job_id, known in sorted(self.jobs.items())
             if known.fields is not None
@@ -154,6 +159,20 @@ class Reducer:
                 known.log.setdefault(line["seq"], line)
             for seq in sorted(known.log)[LOG_MAX // 2 : -LOG_MAX // 2]:
                 del known.log[seq]
+
+    def _open(self, job_id: int, line: dict[str, Any]) -> None:
+        known = self._known(job_id)
+        at = (line["attempt"], line["tick"])
+        if known is not None and (known.open is None or at > (known.open["attempt"], known.open["tick"])):
+            known.open = line
+
+    def _open_text(self, known: Known) -> str:
+        """The line that has no end yet: of the attempt that runs, until a line with its number is there."""
+        assert known.fields is not None
+        if known.open is None or known.fields["state"] != State.RUNNING:
+            return ""
+        current = known.open["attempt"] == known.fields["attempt"] and known.open["seq"] > max(known.log, default=0)
+        return str(known.open["text"]) if current else ""
 
     def _shown(self, known: Known) -> dict[str, Any]:
         """A running job shows its latest progress, a finished one that of its row; the others show none."""

@@ -291,7 +291,7 @@ def javascript_constants() -> dict[str, Any]:
 
 
 def test_the_javascript_constants_are_ours():
-    names = ["SUBPROTOCOL", "LIST_DEFAULT", "LIST_MAX", "LIST_LIVE_MAX"]
+    names = ["SUBPROTOCOL", "LIST_DEFAULT", "LIST_MAX", "LIST_LIVE_MAX", "LOG_MAX"]
     found = javascript_constants()
     assert {name: sorted(found.pop(name)) for name in ("FINISHED", "BY_PEOPLE")} == {
         "FINISHED": sorted(states.FINISHED),

@@ -37,8 +37,8 @@ class Attempt:
     """
 
     __slots__ = (
-        "_lock", "_send", "_tracks", "began", "cells", "id", "lines", "max_text", "number", "query_ended", "task",
-        "thread", "view",
+        "_lock", "_send", "_tracks", "began", "cells", "id", "lines", "max_text", "number", "open_line", "query_ended",
+        "task", "thread", "view",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +58,7 @@ class Attempt:
         self.view = self.cells.view
         self.lines = PendingLines(max_lines)
         self.max_text = max_text
+        self.open_line = ""  # what was printed and has no end of line yet
         self.thread = threading.get_ident()
         self.query_ended = False  # a query of SQLite was ended for a stop: its error passes in place of `JobStopped`
         self._send = send

@@ -11,7 +11,7 @@ from livejobs.hints.public_job import public_job
 from livejobs.models import Job
 from livejobs.protocol import LogLine, Progress, encode
 
-Kind = Literal["job", "progress", "log", "gone"]
+Kind = Literal["job", "progress", "log", "open", "gone"]
 MESSAGE_TYPE: Final = "livejobs.event"
 
 
@@ -19,8 +19,8 @@ class ChannelMessage(TypedDict):
     """One message for screens.
 
     :param group: the group it was sent to.
-    :param rank: what the reducer compares: of `job` (version, 1 if untruncated), of `progress` (attempt, tick), of
-        `log` the line after the last one before it, and its last: between the two nothing else is to be read.
+    :param rank: what the reducer compares: of `job` (version, 1 if untruncated), of `progress` and `open` (attempt,
+        tick), of `log` the line after the last one before it, and its last: between the two nothing else is to be read.
     :param text: what a browser is sent.
     """
 
@@ -70,6 +70,12 @@ def log_events(job_id: int, owner_key: str, lines: Sequence[LogLine], after: int
     first = lines[0]["seq"] if after is None else after + 1
     text = encode({"action": "log", "job_id": job_id, "lines": list(lines)})
     return [_event(job_group(job_id), "log", job_id, owner_key, [first, lines[-1]["seq"]], text)]
+
+
+def open_events(job_id: int, owner_key: str, attempt: int, tick: int, seq: int, text: str) -> list[Broadcast]:
+    """The line that has no end yet, for those who look at the job."""
+    message = {"action": "open", "job_id": job_id, "attempt": attempt, "tick": tick, "seq": seq, "text": text}
+    return [_event(job_group(job_id), "open", job_id, owner_key, [attempt, tick], encode(message))]
 
 
 def gone_events(job_id: int, owner_key: str) -> list[Broadcast]:

@@ -58,7 +58,7 @@ def read_event(received: Mapping[str, Any]) -> Event | None:
         kind, job_id, (first, second) = message["kind"], message["job"], message["rank"]
         if kind == "job":
             rank = job_rank(first, whole=bool(second))
-        elif kind == "progress":
+        elif kind in ("progress", "open"):
             rank = progress_rank(first, second)
         elif kind in ("log", "gone"):
             rank = second

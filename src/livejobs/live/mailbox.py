@@ -1,7 +1,7 @@
 """What waits to be written to one socket: bounded, whatever the browser's pace.
 
-Answers are FIFO and never conflated. Of a job's state and of its progress only the latest waits. A job's events wait
-behind the answer to the command that made or changed it. Logs wait in the database, not here (see `logs`).
+Answers are FIFO and never conflated. Of a job's state, its progress and its open line only the latest waits. A job's
+events wait behind the answer to the command that made or changed it. Logs wait in the database, not here (see `logs`).
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class Mailbox:
         self._gone: deque[str] = deque()
         self._jobs: dict[int, tuple[int, str]] = {}  # the latest state of each job, with its rank
         self._progress: dict[int, tuple[int, str]] = {}
+        self._open: dict[int, tuple[int, str]] = {}  # of each log the line that has no end yet, with its rank
         self._told: dict[int, int] = {}  # the highest rank the browser was told, by answers or events
         self._told_progress: dict[int, int] = {}
         self._starts = 0
@@ -125,6 +126,13 @@ class Mailbox:
         if self.logs.hint(job_id, last):
             self._wake()
 
+    def open(self, job_id: int, rank: int, text: str) -> None:
+        """Add the line of a log that has no end yet; only the latest waits."""
+        waiting = self._open.get(job_id)
+        if waiting is None or waiting[0] < rank:
+            self._open[job_id] = (rank, text)
+            self._wake()
+
     def gone(self, job_id: int, text: str) -> None:
         """Say that a job is no more, and nothing else of it."""
         self.forget(job_id)
@@ -137,7 +145,7 @@ class Mailbox:
 
     def forget(self, job_id: int) -> None:
         """Drop what waits for a job that this session no longer looks at."""
-        for kept in (self._jobs, self._progress, self._told, self._told_progress):
+        for kept in (self._jobs, self._progress, self._open, self._told, self._told_progress):
             kept.pop(job_id, None)
         self._fresh.discard(job_id)
         self.logs.unfollow(job_id)
@@ -174,6 +182,7 @@ class Mailbox:
             self._take(self._jobs, self._told)
             or self._take(self._progress, self._told_progress)
             or self.logs.next_text()
+            or (self._open.pop(next(iter(self._open)))[1] if self._open else None)
         )
 
     def _take(self, waiting: dict[int, tuple[int, str]], told: dict[int, int]) -> str | None:

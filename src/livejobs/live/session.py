@@ -190,6 +190,8 @@ class Session:
             self.mailbox.progress(event.job_id, event.rank, event.text)
         elif event.kind == "log":
             self.mailbox.log(event.job_id, event.rank)
+        elif event.kind == "open":
+            self.mailbox.open(event.job_id, event.rank, event.text)
         else:
             self.mailbox.gone(event.job_id, event.text)
 

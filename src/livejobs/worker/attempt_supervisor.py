@@ -57,6 +57,7 @@ class AttemptSupervisor:
         progress = self.writes.sample()
         if progress is not None:
             broadcast.send(self.writes.progress_events(progress))
+        broadcast.send(self.writes.open_line_events(now))
         if self.attempt.lines and now >= self._log_at and self._once("log", self.writes.flush_log):
             self._log_at = now + conf.LOG_SECONDS
         if self.writes.unsaved_progress and now >= self._save_at and self._once("save", self.writes.save_progress):

@@ -31,12 +31,13 @@ class LineCutter:
             elif len(rest) > self._attempt.max_text:
                 self._log(rest)  # its begin; the rest of it is dropped
                 self._broken, rest = True, ""
-            self._rest = rest
+            self._rest = self._attempt.open_line = rest
 
     def finish(self) -> None:
         """Log what was written without an end of line."""
         with self._lock:
             rest, self._rest = shown(self._rest), ""
+            self._attempt.open_line = ""
             if rest:
                 self._log(rest)
 

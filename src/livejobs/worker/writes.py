@@ -7,7 +7,7 @@ import math
 import secrets
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from livejobs import leases, transitions
 from livejobs.conf import conf
@@ -23,12 +23,23 @@ from livejobs.protocol import LogLine, Progress
 from livejobs.runner.outcome import Failed, Outcome, Stopped, Succeeded, failure
 from livejobs.sanitize import clean, cut
 from livejobs.states import ErrorReason, StopReason
+from livejobs.worker.lines import shown
 
 logger = logging.getLogger("livejobs.worker")
 
 _CHANCES: Final = 1_000
 LOG_BATCH: Final = 500  # lines in one transaction
 FLUSH_LINES: Final = 1_000  # stored at once: a job that writes faster must not keep its lease from being renewed
+OPEN_AGAIN_SECONDS: Final = 2.0  # until an open line that stays as it is is told again: somebody may have come since
+
+
+class OpenLine(NamedTuple):
+    """What screens were told last of the line that has no end yet; `seq` is the number it will have."""
+
+    tick: int
+    seq: int
+    text: str
+    told_at: float
 
 
 class AttemptWrites:
@@ -42,6 +53,7 @@ class AttemptWrites:
         self._left_out = self._before + attempt.lines.first  # up to here there is nothing to delete
         self._began = job.started_at or datetime.now(UTC)
         self._batch: list[NumberedLine] = []
+        self._open = OpenLine(0, 0, "", 0.0)
         self._progress = public_progress(0, None, None, "")
         self._saved_tick = 0
         self._sampling = threading.Lock()
@@ -61,6 +73,21 @@ class AttemptWrites:
     def progress_events(self, progress: Progress) -> list[channel_messages.Broadcast]:
         """The events that tell screens of a sample."""
         return channel_messages.progress_events(self.lease.job_id, self._owner_key, self.lease.attempt, progress)
+
+    def open_line_events(self, now: float) -> list[channel_messages.Broadcast]:
+        """The events that tell screens of the line that has no end yet; none while they know."""
+        before = self._open
+        seq = self._before + self.attempt.lines.written + 1  # first: a line that ends just now must not be told twice
+        text = clean(shown(self.attempt.open_line))
+        same = (seq, text) == (before.seq, before.text)
+        if same and (not text or now - before.told_at < OPEN_AGAIN_SECONDS):
+            return []
+        self._open = OpenLine(before.tick + 1, seq, text, now)
+        if not text and seq != before.seq:
+            return []  # the line itself takes its place
+        return channel_messages.open_events(
+            self.lease.job_id, self._owner_key, self.lease.attempt, self._open.tick, seq, text
+        )
 
     @property
     def unsaved_progress(self) -> bool:

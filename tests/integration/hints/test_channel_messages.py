@@ -44,6 +44,11 @@ def test_progress_log_and_gone():
     [later] = channel_messages.log_events(7, "browser:x", lines, after=0)
     assert later.message["rank"] == [1, 4]
 
+    [line] = channel_messages.open_events(7, "browser:x", 2, 9, 5, "50 %")
+    assert (line.group, line.message["rank"]) == ("livejobs.job.7", [2, 9])
+    text = {"action": "open", "job_id": 7, "attempt": 2, "tick": 9, "seq": 5, "text": "50 %"}
+    assert json.loads(line.message["text"]) == text
+
     gone = channel_messages.gone_events(7, "")
     assert [each.group for each in gone] == ["livejobs.job.7", "livejobs.owner.none", "livejobs.all"]
     assert json.loads(gone[0].message["text"]) == {"action": "gone", "job_id": 7}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -101,6 +102,32 @@ def test_the_next_attempt_goes_on_counting_and_leaves_the_earlier_ones_lines_alo
 
 def stored(writes: AttemptWrites) -> list[int]:
     return list(JobLog.objects.filter(job_id=writes.lease.job_id).order_by("seq").values_list("seq", flat=True))
+
+
+def test_the_open_line_is_told_when_it_changes_with_the_number_it_will_have(sent):
+    writes = begun()
+    attempt = writes.attempt
+
+    def told(now: float) -> list[Any]:
+        events = [json.loads(event.message["text"]) for event in writes.open_line_events(now)]
+        return [(event["attempt"], event["tick"], event["seq"], event["text"]) for event in events]
+
+    assert told(0.0) == []
+    attempt.write("info", "one")
+    attempt.open_line = "10 %\r20 %\x00"
+    assert told(0.1) == [(1, 2, 2, "20 %\ufffd")]
+    assert told(0.2) == []
+    assert told(2.2) == [(1, 3, 2, "20 %\ufffd")]  # again, for who came since
+    attempt.open_line = "30 %"
+    assert told(2.3) == [(1, 4, 2, "30 %")]
+    attempt.open_line = ""
+    assert told(2.4) == [(1, 5, 2, "")]  # wiped out
+    attempt.open_line = "40 %"
+    assert told(2.5) == [(1, 6, 2, "40 %")]
+    attempt.write("info", "40 %")
+    attempt.open_line = ""
+    assert told(2.6) == []  # the line takes its place
+    assert told(9.9) == []
 
 
 def test_an_inner_track_is_part_of_the_message_which_has_a_bound(sent):

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from livejobs.groups import ALL_GROUP, job_group, owner_group
-from livejobs.hints.channel_messages import MESSAGE_TYPE, gone_events, job_events, log_events, progress_events
+from livejobs.hints.channel_messages import (
+    MESSAGE_TYPE,
+    gone_events,
+    job_events,
+    log_events,
+    open_events,
+    progress_events,
+)
 from livejobs.live.event import job_rank, progress_rank, read_event
 from livejobs.protocol import Progress
 from tests.unit.live.switchboard import ME, job, line
@@ -19,6 +26,7 @@ def test_every_broadcast_is_read_back():
         *progress_events(7, ME, 2, progress),
         *log_events(7, ME, [line(5), line(6)]),
         *gone_events(7, ME),
+        *open_events(7, ME, 2, 9, 7, "50 %"),
     ]
     assert {each.message["type"] for each in sent} == {MESSAGE_TYPE}
     read = [read_event(each.message) for each in sent]
@@ -31,6 +39,7 @@ def test_every_broadcast_is_read_back():
         *(("progress", group, progress_rank(2, 4)) for group in groups),
         ("log", groups[0], 6),
         *(("gone", group, 0) for group in groups),
+        ("open", groups[0], progress_rank(2, 9)),
     ]
     assert read[0] is not None
     assert read[0].job["params"] == row.params

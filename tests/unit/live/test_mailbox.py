@@ -115,6 +115,21 @@ def test_events_of_a_job_wait_behind_the_answer_about_it(mailbox):
     assert taken(mailbox) == ["ack", "v2"]
 
 
+def test_of_the_open_line_of_a_log_the_latest_waits_behind_the_lines(mailbox, recent):
+    recent.add(1, Chunk(1, 2, text("lines")))
+    mailbox.open(1, 3, text("30 %"))
+    mailbox.open(1, 2, text("20 %"))
+    mailbox.open(1, 4, text("40 %"))
+    mailbox.open(2, 1, text("another"))
+    mailbox.logs.follow(1, 0, 2)
+    mailbox.open(3, 1, text("of one that is not looked at any more"))
+    mailbox.forget(3)
+    assert taken(mailbox) == ["lines", "40 %", "another"]
+    mailbox.open(1, 5, text("50 %"))
+    mailbox.gone(1, text("gone"))
+    assert taken(mailbox) == ["gone"]
+
+
 def test_only_the_latest_status_waits(mailbox):
     mailbox.status(text("one"))
     mailbox.status(text("two"))

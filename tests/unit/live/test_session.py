@@ -10,8 +10,10 @@ import pytest
 
 from livejobs.errors import InvalidError, NotFoundError, UnavailableError
 from livejobs.groups import ALL_GROUP, job_group
+from livejobs.hints.channel_messages import open_events
 from livejobs.live import session as sessions
 from livejobs.live import watches
+from livejobs.live.event import read_event
 from livejobs.live.logs import Chunk
 from livejobs.live.requests import Done, Greet, Groups, Jobs, Nothing, OneJob, Recheck
 from livejobs.live.session import Session
@@ -19,6 +21,7 @@ from livejobs.protocol import WATCHES_MAX, Cancel, CloseCode, Retry, Start, Unwa
 from tests.unit.live.switchboard import (
     HELLO,
     LIMITS,
+    ME,
     MINE,
     SCOPE,
     FakeSwitchboard,
@@ -407,6 +410,16 @@ def test_a_watch_of_one_job_shows_it_whole_with_its_lines(session, board):
     session.coverage.offer(log_event(7, 4))
     board.recent.add(7, Chunk(3, 4, '{"action":"log"}'))
     assert actions(session) == ["log"]
+
+
+def test_the_line_that_has_no_end_yet_is_passed_on(session):
+    watch_job(session, public(7, 2, "running"), [])
+    frames(session)
+    [sent] = open_events(7, ME, 1, 4, 1, "50 %")
+    event = read_event(sent.message)
+    assert event is not None
+    assert not session.coverage.offer(event)
+    assert [(frame["action"], frame["text"]) for frame in frames(session)] == [("open", "50 %")]
 
 
 def test_lines_beyond_the_snapshot_are_read_by_the_cursor(session):

@@ -44,6 +44,9 @@ class Writes:
     def sample(self) -> None:
         return None
 
+    def open_line_events(self, now: float) -> list[Any]:
+        return [self.attempt.open_line] if self.attempt.open_line else []
+
 
 class Database:
     """A database thread that does everything at once, or fails."""
@@ -104,6 +107,14 @@ def test_the_lease_is_renewed_when_it_is_due_and_lines_go_out(writes):
     assert writes.done == ["renew", "log"]
     one.tick(now + 5)
     assert writes.done == ["renew", "log", "renew"]
+
+
+def test_the_line_that_has_no_end_yet_is_told_at_once(writes, monkeypatch):
+    told: list[Any] = []
+    monkeypatch.setattr(broadcast, "send", told.extend)
+    writes.attempt.open_line = "50 %"
+    supervisor(writes).tick(0.0)
+    assert told == ["50 %"]
 
 
 def test_a_lease_that_is_lost_stops_the_attempt_whatever_was_asked_before(writes):

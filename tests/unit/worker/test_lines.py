@@ -70,3 +70,21 @@ def test_the_last_line_that_says_something_is_known(attempt):
 )
 def test_of_a_line_with_carriage_returns_the_last_state_is_shown(line, seen):
     assert shown(line) == seen
+
+
+@pytest.mark.parametrize(
+    ("writes", "rest"),
+    [(["1 %\r", "2 %"], "2 %"), (["1 %\r2 %\r"], "2 %\r"), (["a\nb"], "b"), (["a\n"], ""), (["."] * 3, "...")],
+)
+def test_what_has_no_end_yet_is_known_to_the_attempt(attempt, writes, rest):
+    cutter = LineCutter(attempt, "info")
+    for text in writes:
+        cutter.write(text)
+    assert attempt.open_line == rest
+    cutter.finish()
+    assert attempt.open_line == ""
+
+
+def test_a_line_that_is_too_long_is_open_no_more(attempt):
+    LineCutter(attempt, "info").write("x" * 101)
+    assert attempt.open_line == ""

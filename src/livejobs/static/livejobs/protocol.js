@@ -5,7 +5,7 @@ export const SUBPROTOCOL = "livejobs.v1";
 export const LIST_DEFAULT = 50;
 export const LIST_MAX = 200;
 export const LIST_LIVE_MAX = 1000;
-export const LOG_MAX = 10_000;
+export const LOG_MAX = 10000;
 
 export const FINISHED = Object.freeze(["cancelled", "failed", "succeeded"]);
 

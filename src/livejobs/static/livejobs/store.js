@@ -47,6 +47,13 @@ export class JobStore extends EventTarget {
     return this.#jobs.get(id)?.log ?? [];
   }
 
+  /** The line that has no end yet. @param {number} id */
+  open(id) {
+    const { fields, open, log } = this.#jobs.get(id) ?? {};
+    const current = fields?.state === "running" && open?.attempt === fields.attempt;
+    return current && open.seq > (log?.at(-1)?.seq ?? 0) ? open.text : "";
+  }
+
   /** @param {number} id */
   gone(id) {
     return this.#gone.has(id);
@@ -78,6 +85,7 @@ export class JobStore extends EventTarget {
     else if (action === "error") this.#refused(message);
     else if (action === "progress") this.#progress(job_id, message);
     else if (action === "log") this.#log(job_id, message.lines);
+    else if (action === "open") this.#open(job_id, message);
     else if (action === "gone") this.#isGone(job_id);
     else if (job) this.#fields(job);
   }
@@ -190,12 +198,21 @@ export class JobStore extends EventTarget {
     this.#touch(id, entry);
   }
 
+  /** The higher (attempt, tick) wins. @param {number} id @param {OpenLine} line */
+  #open(id, { attempt, tick, seq, text }) {
+    const entry = this.#entry(id);
+    const old = entry?.open;
+    if (!entry || (old && (attempt < old.attempt || (attempt === old.attempt && tick <= old.tick)))) return;
+    entry.open = { attempt, tick, seq, text };
+    this.#touch(id, entry);
+  }
+
   /** @param {number} id @returns {Entry | undefined} */
   #entry(id) {
     if (this.#gone.has(id) || !this.#covers(id)) return undefined;
     let entry = this.#jobs.get(id);
     if (!entry) {
-      entry = { fields: null, progress: NO_PROGRESS, log: [], view: null, epoch: 0 };
+      entry = { fields: null, progress: NO_PROGRESS, log: [], open: null, view: null, epoch: 0 };
       this.#jobs.set(id, entry);
     }
     return entry;

@@ -18,6 +18,7 @@ export class LivejobsLog extends LivejobsElement {
   #following = true;
   #count = 0; // lines of the store that are shown
   #scroll = document.createElement("div");
+  #open = make("div", "lj-open");
   /** @type {Block[]} */ #blocks = [];
   /** @type {Block | undefined} */ #block; // that takes the next line
   /** @type {any} */ #timer;
@@ -58,6 +59,7 @@ export class LivejobsLog extends LivejobsElement {
     this.#append(lines.slice(known));
     this.#count = lines.length;
     if (more) this.#letGo(lines);
+    this.#showOpen();
     this.#frame();
     if (more) this.#toAnchor();
   }
@@ -67,6 +69,14 @@ export class LivejobsLog extends LivejobsElement {
     let known = lines.length;
     while (known && lines[known - 1].seq > this.#last) known--;
     return known;
+  }
+
+  #showOpen() {
+    const text = this.page.store.open(this.#id);
+    const line = make("div", "lj-logline");
+    line.append(make("a", "", "…"), make("time", ""), textOf(text));
+    this.#open.replaceChildren(...(text ? [line] : []));
+    if (this.#open.parentNode !== this.#scroll) this.#scroll.append(this.#open);
   }
 
   #clear() {
@@ -84,16 +94,22 @@ export class LivejobsLog extends LivejobsElement {
       const other = attempt !== this.#attempt && (several || this.#attempt);
       if (other || seq > this.#last + 1) {
         this.#block = undefined;
-        this.#scroll.append(...between(this.#last, seq, other ? attempt : 0));
+        this.#add(...between(this.#last, seq, other ? attempt : 0));
       }
       this.#attempt = attempt;
       if (!this.#block || this.#block.element.childElementCount >= CHUNK) {
-        this.#block = { element: this.#scroll.appendChild(make("div", "lj-block")), attempt, first: seq, last: seq };
+        this.#block = { element: make("div", "lj-block"), attempt, first: seq, last: seq };
         this.#blocks.push(this.#block);
+        this.#add(this.#block.element);
       }
       this.#block.element.append(lineOf(line));
       this.#block.last = this.#last = seq;
     }
+  }
+
+  /** @param {HTMLElement[]} elements */
+  #add(...elements) {
+    for (const element of elements) this.#scroll.insertBefore(element, this.#open.parentNode && this.#open);
   }
 
   /** Show no blocks of lines that the store has let go of. @param {LogLine[]} lines */
@@ -114,7 +130,7 @@ export class LivejobsLog extends LivejobsElement {
     const over = !!job && FINISHED.includes(job.state);
     const none = job?.log_seq && this.page.health !== "live" ? "loading" : over ? "no_log_end" : "no_log";
     const latest = this.#following ? nothing : button(`↓ ${say("latest")}`, () => this.#latest(), "lj-latest");
-    const log = this.#count ? [this.#scroll, latest] : html`<p class="lj-none">${say(none)}</p>`;
+    const log = this.#count || this.#open.firstChild ? [this.#scroll, latest] : html`<p class="lj-none">${say(none)}</p>`;
     const file = html`<a class="lj-button" href=${this.page.url(this.#id, "log/")} download>${say("download_log")}</a>`;
     const tools = [button(this.#copied || say("copy"), () => this.#copy()), file];
     this.draw(panel("log", log, this.#count ? html`<span class="lj-tools">${tools}</span>` : nothing));
@@ -194,10 +210,15 @@ function lineOf({ seq, at, level, text }) {
   time.setAttribute("datetime", at);
   element.append(anchor, time);
   if (level !== "info") element.append(make("b", "", level));
+  element.append(textOf(text));
+  return element;
+}
+
+/** @param {string} text */
+function textOf(text) {
   const span = make("span", "", text);
   span.dir = "auto";
-  element.append(span);
-  return element;
+  return span;
 }
 
 /** @param {string} tag @param {string} name @param {string} [text] */
