@@ -39,6 +39,7 @@ class DefinitionError(LivejobsError):
     """This function cannot be a live job."""
 
     code = ErrorCode.UNSUPPORTED
+    reasons: tuple[str, ...] = ()  # each of them alone, without the function and its place
 
 
 class UnsupportedError(LivejobsError):

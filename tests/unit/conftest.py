@@ -17,6 +17,8 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> Registry:
     monkeypatch.setattr(registry, "_jobs", {})
     monkeypatch.setattr(registry, "_subscribers", [])
     monkeypatch.setattr(registry, "short_names", False)
+    monkeypatch.setattr(registry, "keeps_refusals", False)
+    monkeypatch.setattr(registry, "refusals", [])
     return registry
 
 

@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 from livejobs.definition.live_job import LiveJob
 from livejobs.definition.options import Options
 from livejobs.definition.registry import registry
+from livejobs.definition.signature import refuse
 from livejobs.errors import DefinitionError
 
 O = ParamSpec("O")  # noqa: E741 - as the P and R of a function, it is that of its options
@@ -34,14 +35,27 @@ def _taking(options: Callable[O, Options]) -> Callable[[Callable[..., Any]], Dec
 def live_job(func: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a live job of a function: `@live_job`, or `@live_job(title=...)`; `Options` describes them all.
 
+    Under `livejobs up` a function that cannot be used stays what it is, and the registry keeps why.
+
     :raises DefinitionError: the function or an option cannot be used; the message says where and what would be right.
     """
 
-    def decorate(func: Callable[..., Any]) -> LiveJob[..., Any]:
-        job = LiveJob(func, short_name=registry.short_names, **options)
-        registry.register(job)
+    def decorate(func: Callable[..., Any]) -> Any:
+        try:
+            if isinstance(title, str):
+                raise refuse(func, _by_position(title))
+            job = LiveJob(func, short_name=registry.short_names, **options)
+            registry.register(job)
+        except DefinitionError as error:
+            registry.refuse(error)
+            return func
         return job
 
-    if isinstance(func, str):
-        raise DefinitionError(f"@live_job({func!r}) is not right; write @live_job(title={func!r}).")
-    return decorate if func is None else decorate(func)
+    title: object = func
+    if isinstance(func, str) and not registry.keeps_refusals:
+        raise DefinitionError(f"{_by_position(func)}.")
+    return decorate if func is None or isinstance(func, str) else decorate(func)
+
+
+def _by_position(title: str) -> str:
+    return f"@live_job({title!r}) is not right; write @live_job(title={title!r})"

@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, ParamSpec, Protocol, TypeVar
 
 from livejobs.definition import results
-from livejobs.definition.options import NAMES, QUEUE_RULE, OptionError, Options, is_queue, is_seconds
+from livejobs.definition.options import QUEUE_RULE, OptionError, Options, is_queue, is_seconds, options_of
 from livejobs.definition.parameters import humanised
 from livejobs.definition.signature import MAX_NESTING, MAX_PARAMS_BYTES, Signature, refuse
-from livejobs.errors import LivejobsError, UnsupportedError
+from livejobs.errors import DefinitionError, LivejobsError, UnsupportedError
 
 if TYPE_CHECKING:
     from livejobs.models import Job
@@ -83,8 +83,7 @@ class LiveJob(Generic[P, R]):
     def __init__(self, func: Callable[P, R], *, short_name: bool = False, **options: Any) -> None:
         if isinstance(func, LiveJob):
             raise refuse(func.func, "it already is one; decorate it once")
-        self._params = Signature.of(func)
-        self.options = _options(func, options)
+        self._params, self.options = _read(func, options)
         functools.update_wrapper(self, func)
         self.func = func
         self.name = func.__name__ if short_name else f"{func.__module__}.{func.__name__}"
@@ -213,11 +212,19 @@ class LiveJob(Generic[P, R]):
         return results.dump(value, max_bytes)
 
 
-def _options(func: Callable[..., Any], given: Mapping[str, Any]) -> Options:
-    for name in given:
-        if name not in NAMES:
-            raise refuse(func, f"there is no option {name}; there are {', '.join(NAMES)}")
+def _read(func: Callable[..., Any], given: Mapping[str, Any]) -> tuple[Signature, Options]:
+    """Read a function and its options; what is wrong with either is said together."""
+    reasons: list[str] = []
+    cause: BaseException | None = None
     try:
-        return Options(**given)
+        signature = Signature.of(func)
+    except DefinitionError as error:
+        reasons += error.reasons
+        cause = error.__cause__
+    try:
+        options = options_of(given)
     except OptionError as error:
-        raise refuse(func, str(error)) from None
+        reasons += error.reasons
+    if reasons:
+        raise refuse(func, *reasons) from cause
+    return signature, options

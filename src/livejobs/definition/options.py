@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
@@ -18,7 +18,11 @@ _LONGEST_SECONDS: Final = 3.0e9  # about a century
 
 
 class OptionError(ValueError):
-    """An option is not right; the message says what would be."""
+    """Options are not right; `reasons` say what would be."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__("; ".join(reasons))
 
 
 def is_queue(value: Any) -> bool:
@@ -73,7 +77,7 @@ class Options:
     :param fresh: whether each attempt has a process of its own, instead of one in which other jobs ran before.
     :param expose: whether people may start it from outside the code; default: the setting EXPOSE.
     :param permission: who of them: a Django permission name, or a callable of (user, params).
-    :raises OptionError: a value is not right.
+    :raises OptionError: values are not right.
     """
 
     title: str = _option("", _is_a(str), "title must be text")
@@ -100,10 +104,28 @@ class Options:
     )
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if not each.metadata["is_right"](value):
-                raise OptionError(each.metadata["rule"].format(value=value))
+        reasons = [
+            each.metadata["rule"].format(value=value)
+            for each in fields(self)
+            if not each.metadata["is_right"](value := getattr(self, each.name))
+        ]
+        if reasons:
+            raise OptionError(reasons)
 
 
 NAMES: Final = tuple(each.name for each in fields(Options))
+
+
+def options_of(given: Mapping[str, Any]) -> Options:
+    """Make options of what was given to the decorator.
+
+    :raises OptionError: there are no such options, or values are not right.
+    """
+    unknown = [f"there is no option {name}; there are {', '.join(NAMES)}" for name in given if name not in NAMES]
+    try:
+        options = Options(**{name: value for name, value in given.items() if name in NAMES})
+    except OptionError as error:
+        raise OptionError([*unknown, *error.reasons]) from None
+    if unknown:
+        raise OptionError(unknown)
+    return options

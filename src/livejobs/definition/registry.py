@@ -1,4 +1,4 @@
-"""Every live job a process knows, by name; who wants to hear of them subscribes."""
+"""Every live job a process knows, by name, and what was refused; who wants to hear of jobs subscribes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from livejobs.definition.live_job import LiveJob
 from livejobs.definition.signature import place, refuse
+from livejobs.errors import DefinitionError
 
 
 class Registry:
@@ -14,6 +15,9 @@ class Registry:
 
     def __init__(self) -> None:
         self.short_names = False  # True under `livejobs up`: a job is named as its function
+        # True under `livejobs up`: a function that cannot be a job stays one, and does not end the import of the others
+        self.keeps_refusals = False
+        self.refusals: list[str] = []  # each says where the function is, its name, and why
         self._jobs: dict[str, LiveJob[..., Any]] = {}
         self._subscribers: list[Callable[[LiveJob[..., Any]], object]] = []
 
@@ -29,6 +33,16 @@ class Registry:
         self._jobs[job.name] = job
         for callback in tuple(self._subscribers):
             callback(job)
+
+    def refuse(self, error: DefinitionError) -> None:
+        """Note that a function cannot be a job; in a host's project that is an exception.
+
+        :raises DefinitionError: the error itself, where refusals are not kept.
+        """
+        if not self.keeps_refusals:
+            raise error
+        if error.message not in self.refusals:  # a file that runs as a script, and is imported
+            self.refusals.append(error.message)
 
     def get(self, name: str) -> LiveJob[..., Any] | None:
         """The job of this name, or None."""

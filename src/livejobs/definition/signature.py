@@ -45,16 +45,24 @@ class Signature:
     def of(cls, func: Callable[..., Any]) -> Signature:
         """Read the signature of a function.
 
-        :raises DefinitionError: it is no plain function, or a parameter cannot be asked for in a form.
+        :raises DefinitionError: it is no plain function, or parameters cannot be asked for in a form.
         """
         _check_function(func)
-        parameters = tuple(_parameter(func, parameter) for parameter in inspect.signature(func).parameters.values())
+        parameters: list[Parameter] = []
+        unsuitable: list[UnsuitableError] = []
+        for parameter in inspect.signature(func).parameters.values():
+            try:
+                parameters.append(_parameter(func, parameter))
+            except UnsuitableError as error:
+                unsuitable.append(error)
+        if unsuitable:
+            raise refuse(func, *map(str, unsuitable)) from unsuitable[0].__cause__
         by_position = [
             parameter.name
             for parameter in inspect.signature(func).parameters.values()
             if parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
         ]
-        return cls(func.__name__, parameters, tuple(by_position))
+        return cls(func.__name__, tuple(parameters), tuple(by_position))
 
     @property
     def names(self) -> list[str]:
@@ -139,10 +147,13 @@ def place(func: Any) -> str:
     return f"{os.path.relpath(file) if inside else file}:{code.co_firstlineno}"
 
 
-def refuse(func: Any, reason: str) -> DefinitionError:
-    """Build the one sentence that says why this function cannot be a live job."""
+def refuse(func: Any, *reasons: str) -> DefinitionError:
+    """Build the sentence that says why this function cannot be a live job; a further reason is one more."""
     name = getattr(func, "__name__", None) or type(func).__name__
-    return DefinitionError(f"{place(func)}: {name} cannot be a live job: {reason.rstrip('.')}.")
+    told = " Also: ".join(f"{reason.rstrip('.')}." for reason in reasons)
+    error = DefinitionError(f"{place(func)}: {name} cannot be a live job: {told}")
+    error.reasons = reasons
+    return error
 
 
 def _check_function(func: Any) -> None:
@@ -168,7 +179,7 @@ def _parameter(func: Callable[..., Any], parameter: inspect.Parameter) -> Parame
             raise UnsuitableError(unfit)
         return Parameter.build(parameter.name, _resolved(func, parameter), parameter.default)
     except UnsuitableError as error:
-        raise refuse(func, f"parameter {stars}{parameter.name} {error}") from error.__cause__
+        raise UnsuitableError(f"parameter {stars}{parameter.name} {error}") from error.__cause__
 
 
 def _resolved(func: Callable[..., Any], parameter: inspect.Parameter) -> Any:

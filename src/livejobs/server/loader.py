@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -37,28 +37,54 @@ class LoadError(StartError):
     """The jobs file cannot be used."""
 
 
-def load(tasks: str) -> tuple[LiveJob[..., Any], ...]:
+def load(tasks: str, *, strict: bool = False) -> tuple[LiveJob[..., Any], ...]:
     """Load the jobs of a file or module into the registry, named as their functions, and return them.
 
+    A function that cannot be a job does not keep the others from being loaded; the registry's refusals say why.
+
     :param tasks: the path of a Python file, or a dotted module.
-    :raises LoadError: it is not there, cannot be imported, or defines no job; one plain sentence that says where.
+    :param strict: whether such a function is a fault like any other.
+    :raises LoadError: it is not there, cannot be imported, or defines no job; every fault that was found is said.
     """
-    registry.short_names = True
+    registry.short_names = registry.keeps_refusals = True
     before = {id(job) for job in registry}
-    module = _load_file(Path(tasks).expanduser()) if is_path(tasks) else _load_module(tasks)
+    try:
+        module = _load_file(Path(tasks).expanduser()) if is_path(tasks) else _load_module(tasks)
+    except LoadError as error:
+        raise LoadError(_listed(tasks, [*registry.refusals, error.message])) from error
     # a module that was imported before defines nothing anew: what stands in it counts too
     inside = {id(value) for value in vars(module).values() if isinstance(value, LiveJob)}
     found = tuple(job for job in registry if id(job) not in before or id(job) in inside)
+    if registry.refusals and (strict or not found):
+        raise LoadError(_listed(tasks, registry.refusals))
     if not found:
         file = vars(module).get("__file__")  # a folder without __init__.py has none
         raise LoadError(f"There is no job in {shown(file) if file else tasks}; put @live_job above a function.")
     return found
 
 
+def sources(tasks: str) -> list[str]:
+    """The author's own files that are loaded by now: that of the jobs, and what it imported from beside it."""
+    if not tasks:
+        return []
+    path = Path(tasks).expanduser().resolve()
+    folder = path.parent if is_path(tasks) else Path.cwd()
+    loaded = [getattr(module, "__file__", None) for module in tuple(sys.modules.values())]
+    return sorted({file for file in loaded if file and _is_own(file, folder)})
+
+
 def is_path(tasks: str) -> bool:
     """Say whether this means a file; else it is a dotted module."""
     package = os.path.isfile(os.path.join(tasks, "__init__.py"))
     return tasks.endswith(".py") or os.sep in tasks or (os.path.exists(tasks) and not package)
+
+
+def _listed(tasks: str, faults: Sequence[str]) -> str:
+    """Say one fault as it is, and several one below the other."""
+    if len(faults) == 1:
+        return faults[0]
+    name = shown(tasks) if is_path(tasks) else tasks
+    return "\n  ".join([f"{name} has {len(faults)} faults:", *faults])
 
 
 def shown(path: str | os.PathLike[str]) -> str:

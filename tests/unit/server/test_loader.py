@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from livejobs.definition import LiveJob
-from livejobs.server.loader import LoadError, load
+from livejobs.errors import DefinitionError
+from livejobs.server.loader import LoadError, load, sources
 
 pytestmark = pytest.mark.usefixtures("imports")
 
@@ -241,6 +242,118 @@ def test_neither_django_nor_celery_nor_settings_are_needed():
     assert (done.returncode, done.stdout) == (0, "Hello, Ada!\nset()\n"), done.stderr
 
 
+# ---------------------------------------------------------------- functions that are refused, and served all the same
+
+REFUSED: list[tuple[str, str]] = [
+    ("@live_job\ndef b(rows: list): ...", r"tasks\.py:8: b cannot be a live job: parameter rows has the .+"),
+    ("@live_job\nasync def b(): ...", r"tasks\.py:8: b cannot be a live job: it is an `async def`; .+"),
+    ("@live_job\ndef hello(): ...", r"tasks\.py:8: hello cannot .+ another job named hello, at tasks\.py:4; .+"),
+    ("@live_job('Hi')\ndef b(): ...", r"tasks\.py:8: b cannot .+: @live_job\('Hi'\) is not right; write .+"),
+    ("@live_job(colour=1)\ndef b(): ...", r"tasks\.py:8: b cannot .+: there is no option colour; there are .+"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(REFUSED)))
+def test_a_function_that_cannot_be_served_does_not_stop_the_others(number, jobs):
+    source, expected = REFUSED[number]
+    write("tasks.py", JOB + "\n" + source)
+
+    assert [job.name for job in load("tasks.py")] == ["hello"]
+
+    assert [job.name for job in jobs] == ["hello"]
+    (told,) = jobs.refusals
+    assert re.fullmatch(expected, told), told
+
+
+def test_a_function_that_was_refused_stays_one(jobs):
+    write(
+        "tasks.py", JOB + "\n@live_job\ndef total(rows: list) -> int:\n    return sum(rows)\n\nthree = total([1, 2])\n"
+    )
+
+    load("tasks.py")
+
+    assert inspect.isfunction(sys.modules["tasks"].total)
+    assert sys.modules["tasks"].three == 3
+
+
+FAULTY = """
+from livejobs import live_job
+
+@live_job
+def fine() -> None: ...
+
+@live_job(colour="red", retries=-1)
+def a(rows: list, cells: set) -> None: ...
+
+@live_job
+async def b() -> None: ...
+"""
+
+
+def test_all_faults_of_a_file_are_found_and_all_of_a_function(jobs):
+    write("tasks.py", FAULTY)
+
+    load("tasks.py")
+
+    first, second = jobs.refusals
+    assert first.startswith("tasks.py:7: a cannot be a live job: parameter rows has the type list; use ")
+    assert " Also: parameter cells has the type set; use " in first
+    assert " Also: there is no option colour; " in first
+    assert first.endswith(" Also: retries must be a whole number, 0 or more.")
+    assert second.startswith("tasks.py:10: b cannot be a live job: it is an `async def`; ")
+
+
+@pytest.mark.parametrize(
+    ("source", "strict", "last"),
+    [
+        (FAULTY, True, r"tasks\.py:10: b cannot .+"),
+        (FAULTY.replace("@live_job\ndef fine", "\ndef fine"), False, r"tasks\.py:10: b cannot .+"),
+        (FAULTY + "\n1 / 0", False, r"tasks\.py:13 raised ZeroDivisionError while it was loaded: division by zero\."),
+    ],
+    ids=["strict", "nothing is left", "the file breaks off"],
+)
+def test_where_it_is_not_loaded_every_fault_is_said(source, strict, last, jobs):
+    write("tasks.py", source)
+
+    with pytest.raises(LoadError) as caught:
+        load("tasks.py", strict=strict)
+
+    lines = str(caught.value).splitlines()
+    assert lines[0] == f"tasks.py has {len(lines) - 1} faults:"
+    assert lines[1].startswith("  tasks.py:7: a cannot be a live job: ")
+    assert re.fullmatch(r"  " + last, lines[-1]), lines[-1]
+
+
+def test_one_fault_alone_is_one_sentence_under_strict_too(jobs):
+    write("tasks.py", JOB + "\n@live_job\nasync def b(): ...\n")
+
+    with pytest.raises(LoadError, match=r"^tasks\.py:8: b cannot be a live job: it is an `async def`; [^\n]+$"):
+        load("tasks.py", strict=True)
+
+
+def test_in_a_project_the_first_one_is_an_exception(jobs):
+    path = write("tasks.py", FAULTY)
+    with pytest.raises(DefinitionError, match=r"tasks\.py:7: a cannot be a live job: "):
+        exec(compile(path.read_text(), path, "exec"), {"__name__": "tasks"})
+    assert jobs.refusals == []
+
+
+def test_its_own_files_are_known(jobs):
+    write("own/lib/site-packages/thing.py", "")
+    write("more.py", "")
+    write("unused.py", "")
+    write(
+        "tasks.py",
+        "import sys\nsys.path.append('own/lib/site-packages')\nimport thing, more, json\n" + JOB,
+    )
+
+    load("tasks.py")
+
+    assert sources("tasks.py") == [str(Path(name).absolute()) for name in ("more.py", "tasks.py")]
+    assert sources("tasks") == sources("tasks.py")
+    assert sources("") == []
+
+
 # ---------------------------------------------------------------- refused
 
 
@@ -292,9 +405,6 @@ BROKEN: list[tuple[str, str]] = [
     ("import json\njson.loads('{')", r"tasks\.py:2 raised JSONDecodeError while .+"),
     ("import helpers", r"helpers\.py:2 raised KeyError while it was loaded: 'a'\."),
     ("import bad", r"bad\.py:1 has a syntax error: .+\."),
-    (JOB + "\n@live_job\ndef b(rows: list): ...", r"tasks\.py:8: b cannot be a live job: parameter rows has the .+"),
-    (JOB + "\n@live_job\nasync def b(): ...", r"tasks\.py:8: b cannot be a live job: it is an `async def`; .+"),
-    (JOB + JOB, r"tasks\.py:10: hello cannot be a live job: there is another job named hello, at tasks\.py:4; .+"),
     (JOB + "hello.delay()", r"tasks\.py:7 raised LivejobsError while it was loaded: hello cannot be started here: .+"),
 ]  # fmt: skip
 
