@@ -29,7 +29,7 @@ WORKER_SECONDS: Final = 7.0
 FIRST_REQUEST_SECONDS: Final = 5.0
 
 
-def run(*, tasks: str, host: str, port: int, data: Path, workers: int) -> None:
+def run(*, tasks: str, host: str, port: int, data: Path, workers: int, strict: bool = False) -> None:
     """Run a server until it is told to stop.
 
     :raises StartError: it could not start; the sentence says why.
@@ -55,7 +55,7 @@ def run(*, tasks: str, host: str, port: int, data: Path, workers: int) -> None:
         url = f"http://{_in_url(host)}:{port}/"
         runtime = runtime_folder()
         try:
-            environment = Environment(tasks, data, runtime, host, port, workers, redis_url, database_url)
+            environment = Environment(tasks, data, runtime, host, port, workers, redis_url, database_url, strict)
             outside = [name for name in OUTSIDE if os.environ.get(name)]
             folder.sign(url, valkey="" if redis_url else str(environment.valkey_socket), outside=outside)
             parts = assemble(environment, listening, binary, folder)
@@ -73,14 +73,14 @@ def assemble(
     assert runtime is not None
     variables = environment.variables()
     marked = _marked(runtime)
-    before = ("database",) if environment.redis_url else ("database", "valkey")
     parts = [
-        ManagedProcess("database", _module("preflight"), marked("database"), environment=variables, ends=True),
+        ManagedProcess(
+            "database", _module("preflight"), marked("database"), environment=variables, awaited=True, ends=True
+        ),
         ManagedProcess(
             "web",
             _module("web"),
             lambda: "" if marked("web")() is not None and _serves(environment, listening) else None,
-            after=before,
             environment={**variables, "LIVEJOBS_SOCKET": str(listening.fileno())},
             descriptors=(listening.fileno(),),
             stop_seconds=1.5,
@@ -89,7 +89,6 @@ def assemble(
             "worker",
             _module("worker"),
             marked("worker"),
-            after=before,
             environment=variables,
             stop_seconds=WORKER_SECONDS,
         ),
@@ -97,7 +96,6 @@ def assemble(
             "maintenance",
             [*_module("cli"), "maintain"],
             marked("maintenance"),
-            after=before,
             environment=variables,
             stop_seconds=2.0,
         ),
@@ -115,6 +113,7 @@ def _valkey(environment: Environment, binary: str, folder: Path) -> ManagedProce
         lambda: valkey.answers(path),
         environment={"PATH": os.environ.get("PATH", os.defpath), "LIVEJOBS_RUNTIME": str(environment.runtime)},
         stdin=valkey.configuration(path, folder).encode(),
+        awaited=True,
         shown=False,
         stop_seconds=1.0,
     )

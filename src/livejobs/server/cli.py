@@ -70,6 +70,14 @@ def up(
             show_default=False,
         ),
     ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            envvar="LIVEJOBS_STRICT",
+            help="Do not start while a function of the file cannot be served; list every one.",
+        ),
+    ] = False,
     reload: Annotated[bool, typer.Option("--reload", help="Comes in a later version.", hidden=True)] = False,
 ) -> None:
     """Run a job server: web page, worker, queue and database, all on this machine.
@@ -87,6 +95,7 @@ def up(
         port=port,
         data=data.expanduser().absolute(),
         workers=default_workers() if workers is None else workers,
+        strict=strict,
     )
 
 
@@ -97,11 +106,17 @@ def maintain() -> None:
     Any number may run. In a Django project DJANGO_SETTINGS_MODULE names the settings; elsewhere REDIS_URL,
     DATABASE_URL and LIVEJOBS_DATA say where the servers are.
     """
-    _set_up()
-    from livejobs.maintenance import loop
-    from livejobs.server.readiness import mark_ready
+    from livejobs.server import part, readiness
 
-    mark_ready("maintenance")
+    try:
+        _set_up()
+        part.wait_for_servers()
+    except StartError as error:
+        readiness.mark_failed("maintenance", error.message)
+        raise
+    from livejobs.maintenance import loop
+
+    readiness.mark_ready("maintenance")
     loop.run()
 
 

@@ -41,6 +41,7 @@ class Environment:
     :param redis_url: a Redis or Valkey outside; empty for the embedded one.
     :param database_url: a database outside; empty for the embedded SQLite.
     :param workers: the number of worker children.
+    :param strict: whether a function that cannot be served keeps the others from being served.
     """
 
     tasks: str = ""
@@ -51,6 +52,7 @@ class Environment:
     workers: int = 2
     redis_url: str = ""
     database_url: str = ""
+    strict: bool = False
 
     @classmethod
     def read(cls, variables: Mapping[str, str] = os.environ) -> Environment:
@@ -65,6 +67,7 @@ class Environment:
             workers=int(variables.get("LIVEJOBS_WORKERS") or default_workers()),
             redis_url=variables.get("REDIS_URL", ""),
             database_url=variables.get("DATABASE_URL", ""),
+            strict=variables.get("LIVEJOBS_STRICT") == "1",
         )
 
     @property
@@ -93,6 +96,7 @@ class Environment:
             "LIVEJOBS_VALKEY_SOCKET": "" if self.redis_url else str(self.valkey_socket),
             "REDIS_URL": self.redis_url,
             "DATABASE_URL": self.database_url,
+            "LIVEJOBS_STRICT": "1" if self.strict else "",
             "PYTHONUNBUFFERED": "1",
         }
         return result

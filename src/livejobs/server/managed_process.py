@@ -30,7 +30,7 @@ _libc: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
 class Stage(Enum):
     """Where a part is."""
 
-    WAITING = "waiting"  # to be started, as soon as those before it are ready and its delay is over
+    WAITING = "waiting"  # to be started, as soon as its delay is over
     STARTING = "starting"
     READY = "ready"
     DONE = "done"  # a part that ends by itself, and did
@@ -42,7 +42,7 @@ class ManagedProcess:
     """A part of the server.
 
     :param probe: returns a text once the part is ready (a detail for people, maybe empty), else None.
-    :param after: the names of the parts that must be ready first.
+    :param awaited: whether the others wait for it before they begin their work.
     :param ends: whether it ends by itself when its work is done.
     :param shown: whether what it writes is passed on, or only kept in case it dies.
     :param stop_seconds: how long it may take to stop.
@@ -51,7 +51,7 @@ class ManagedProcess:
     name: str
     command: list[str]
     probe: Callable[[], str | None]
-    after: tuple[str, ...] = ()
+    awaited: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     stdin: bytes | None = None
     descriptors: tuple[int, ...] = ()
@@ -104,9 +104,12 @@ class ManagedProcess:
         """Whether its process has not ended, as far as we know."""
         return self.process is not None
 
-    def overdue(self) -> bool:
-        """Whether it has been starting for too long."""
-        return self.stage is Stage.STARTING and time.monotonic() - self.started_at > START_SECONDS
+    def overdue(self, since: float = 0.0) -> bool:
+        """Whether it has been starting for too long.
+
+        :param since: when what it waited for was there.
+        """
+        return self.stage is Stage.STARTING and time.monotonic() - max(self.started_at, since) > START_SECONDS
 
     def became_ready(self, detail: str) -> float:
         """Note that it is ready; return how many seconds it took."""

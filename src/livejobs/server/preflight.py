@@ -1,7 +1,6 @@
-"""The first part of every start: check the jobs file and the servers outside, bring the tables up to date.
+"""The first part of every start: check the servers outside, bring the tables up to date. It needs no jobs file.
 
-It runs in a process of its own that ends when it is done, so that neither Django nor somebody's file of functions
-(which may start threads as it is imported) gets into the supervisor.
+It runs in a process of its own that ends when it is done, so that Django does not get into the supervisor.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from livejobs.server import valkey
 from livejobs.server.database_config import title
 from livejobs.server.environment import Environment
 from livejobs.server.failures import StartError
+from livejobs.server.part import load_later
 from livejobs.server.readiness import mark_failed, mark_ready
 
 PART: Final = "database"
@@ -32,14 +32,14 @@ def main() -> int:
     except LivejobsError as error:
         mark_failed(PART, error.message)
         return 1
-    mark_ready(PART, applied=applied, requeued=requeued, jobs=job_count())
+    mark_ready(PART, applied=applied, requeued=requeued)
     return 0
 
 
 def _set_up_django() -> None:
     import django
 
-    # loads the jobs too: the project's own application does that as it gets ready
+    load_later()
     django.setup()
 
 
@@ -99,13 +99,6 @@ def requeue(environment: Environment) -> int:
     from livejobs.maintenance.rescuer import requeue_orphans
 
     return requeue_orphans()
-
-
-def job_count() -> int:
-    """Return how many jobs the file defines."""
-    from livejobs.definition import registry
-
-    return len(registry)
 
 
 def _first_line(error: BaseException) -> str:

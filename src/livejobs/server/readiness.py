@@ -1,13 +1,21 @@
-"""How a part tells the supervisor that it is ready, or why it never will be: a small file in the runtime folder."""
+"""How a part tells the supervisor how far it is, or why it never will be: a small file in the runtime folder."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from livejobs.server.environment import Environment
+
+KINDS: Final = ("loaded", "ready", "failed")
+
+
+def mark_loaded(part: str, **details: Any) -> None:
+    """Say that this process has loaded the jobs."""
+    _write(part, "loaded", details)
 
 
 def mark_ready(part: str, **details: Any) -> None:
@@ -16,7 +24,7 @@ def mark_ready(part: str, **details: Any) -> None:
 
 
 def mark_failed(part: str, sentence: str) -> None:
-    """Say in one sentence why this process cannot start, and that trying again is of no use."""
+    """Say why this process cannot start, and that trying again is of no use."""
     _write(part, "failed", {"sentence": sentence})
 
 
@@ -29,18 +37,22 @@ def read_mark(runtime: Path, part: str, kind: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
+def write_mark(runtime: Path, part: str, kind: str, details: Mapping[str, Any]) -> None:
+    """Write a mark, whole or not at all."""
+    path = runtime / f"{part}.{kind}"
+    # written aside and renamed, so that nobody ever reads half a file
+    aside = path.with_suffix(f".{os.getpid()}")
+    aside.write_text(json.dumps(details))
+    aside.replace(path)
+
+
 def remove_marks(runtime: Path, part: str) -> None:
     """Forget what an earlier process of this part wrote."""
-    for kind in ("ready", "failed"):
+    for kind in KINDS:
         (runtime / f"{part}.{kind}").unlink(missing_ok=True)
 
 
 def _write(part: str, kind: str, details: dict[str, Any]) -> None:
     runtime = Environment.read().runtime
-    if runtime is None:
-        return
-    path = runtime / f"{part}.{kind}"
-    # written aside and renamed, so that the supervisor never reads half a file
-    aside = path.with_suffix(f".{os.getpid()}")
-    aside.write_text(json.dumps(details))
-    aside.replace(path)
+    if runtime is not None:
+        write_mark(runtime, part, kind, details)

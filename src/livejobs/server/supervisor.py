@@ -1,10 +1,11 @@
-"""Starts the parts in order, says when each is ready, restarts what dies, stops everything in reverse.
+"""Starts the parts, says in order when each is ready, restarts what dies, stops everything in reverse.
 
 One process, one thread, one loop. It imports neither Django nor anybody's jobs, so that nothing in it can break.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import selectors
 import signal
@@ -22,6 +23,7 @@ from livejobs.server.environment import Environment
 from livejobs.server.failures import StartError
 from livejobs.server.managed_process import ManagedProcess, Stage, how_it_ended
 from livejobs.server.output import Output
+from livejobs.server.part import open_servers
 from livejobs.server.readiness import read_mark, remove_marks
 
 FAILED_STARTS: Final = 3  # of a part that was never ready: then the whole start has failed
@@ -58,7 +60,9 @@ class Supervisor:
         self.output = output or Output()
         self.guard = Guard(self.runtime, lock)
         self.begun_at = time.monotonic()
+        self.opened_at = math.inf  # when the servers that the others wait for were there
         self.untold = list(self.parts)
+        self.refusals: list[str] = []  # that were told
         self.stop_asked_at: float | None = None
         self.hurried = False
         self.stopping = False
@@ -126,7 +130,7 @@ class Supervisor:
             if not part.shown:
                 continue
             # what a part writes before it was ever ready is told once: when it is ready, or when it failed for good
-            if part.was_ready or self.stopping:
+            if part.was_ready:
                 self.output.passed_on(part.name, line)
             else:
                 part.held.append(line)
@@ -137,12 +141,8 @@ class Supervisor:
     # ------------------------------------------------------------ starting
 
     def _start_what_may(self) -> None:
-        done = {part.name for part in self.parts if part.stage in (Stage.READY, Stage.DONE)}
         for part in self.parts:
-            if part.stage is not Stage.WAITING or part.start_at > time.monotonic():
-                continue
-            # after a first start nobody waits for others again: each part copes with the others' absence itself
-            if part.was_ready or done.issuperset(part.after):
+            if part.stage is Stage.WAITING and part.start_at <= time.monotonic():
                 self._start(part)
 
     def _start(self, part: ManagedProcess) -> None:
@@ -163,6 +163,10 @@ class Supervisor:
         for part in self.parts:
             if part.running and not self._buried(part) and part.stage is Stage.STARTING:
                 self._look_at(part)
+        if self.opened_at == math.inf and all(part.was_ready for part in self.parts if part.awaited):
+            # once: after a first start each part copes with the others' absence itself
+            open_servers(self.runtime)
+            self.opened_at = time.monotonic()
 
     def _look_at(self, part: ManagedProcess) -> None:
         if part.ends:
@@ -173,7 +177,7 @@ class Supervisor:
             if part.was_ready and part not in self.untold:
                 self.output.ready(part.name, seconds, again=True)
             self._note_ready(part)
-        elif part.overdue():
+        elif part.overdue(0.0 if part.awaited else self.opened_at):
             guard.end({part.pid}, seconds=1)
 
     def _note_ready(self, part: ManagedProcess) -> None:
@@ -182,6 +186,17 @@ class Supervisor:
         held, part.held = part.held, []
         for line in held:
             self.output.passed_on(part.name, line)
+        if part.name == "web":
+            self._tell_refusals()
+
+    def _tell_refusals(self) -> None:
+        """Say which functions are not served, and why."""
+        mark = read_mark(self.runtime, "web", "loaded") or {}
+        refusals = [str(line) for line in mark.get("refusals", ())]
+        if refusals != self.refusals:
+            for line in refusals:
+                self.output.warn(f"Not served: {line}")
+        self.refusals = refusals
 
     def _tell(self) -> None:
         """Announce what is ready, in order; after the last part, where the server is."""

@@ -14,7 +14,7 @@ from typing import Final
 import uvicorn
 
 from livejobs.server.environment import Environment
-from livejobs.server.failures import run_part
+from livejobs.server.part import load_jobs, load_later, run_part, wait_for_servers
 from livejobs.server.readiness import mark_ready
 
 SOCKET_VARIABLE: Final = "LIVEJOBS_SOCKET"  # the number of the listening socket's descriptor
@@ -53,7 +53,10 @@ def configuration(environment: Environment) -> uvicorn.Config:
 
 def main() -> int:
     """Serve until told to stop."""
+    load_later()
     config = configuration(Environment.read())
+    load_jobs("web")
+    wait_for_servers()
     descriptor = os.environ.get(SOCKET_VARIABLE)
     # uvicorn's own `fd` option takes every socket for a unix one
     listening = socket.socket(fileno=int(descriptor)) if descriptor else config.bind_socket()
@@ -64,4 +67,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_part(main))
+    sys.exit(run_part("web", main))

@@ -8,7 +8,7 @@ import warnings
 from typing import Final
 
 from livejobs.server.environment import Environment
-from livejobs.server.failures import run_part
+from livejobs.server.part import load_jobs, load_later, run_part, wait_for_servers
 
 POOL: Final = "LIVEJOBS_POOL"  # prefork, threads or solo
 
@@ -42,6 +42,7 @@ def main() -> int:
     """Run jobs until told to stop."""
     import django
 
+    load_later()
     django.setup()
     from celery.platforms import SecurityWarning  # type: ignore[attr-defined]  # the stubs do not know it
 
@@ -49,9 +50,11 @@ def main() -> int:
 
     # it warns of pickle, which we do not accept
     warnings.filterwarnings("ignore", category=SecurityWarning)
+    load_jobs("worker")
+    wait_for_servers()
     app.worker_main(arguments(Environment.read()))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(run_part(main))
+    sys.exit(run_part("worker", main))

@@ -19,6 +19,7 @@ from livejobs.policy import Person, ensure_browser_id, get_policy, person_of
 from livejobs.states import State
 from livejobs.web.facts import facts_of, steps_of
 from livejobs.web.log_file import LogFile
+from livejobs.web.notices import notices
 from livejobs.web.page_data import PageData, newest, snapshot
 from livejobs.web.runner import runner_of
 from livejobs.web.timeline import timeline_of
@@ -31,7 +32,8 @@ AnyResponse = TypeVar("AnyResponse", bound=HttpResponseBase)
 def index(request: HttpRequest) -> HttpResponse:
     """The runner and the list of one's newest jobs. `?task=<name>` chooses a task."""
     data = newest(_person(request))
-    return _page(request, "livejobs/index.html", data, runner=runner_of(data["tasks"], request.GET.get("task", "")))
+    runner = runner_of(data["tasks"], request.GET.get("task", ""))
+    return _page(request, "livejobs/index.html", data, runner=runner, notices=notices())
 
 
 @require_safe

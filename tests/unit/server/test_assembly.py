@@ -149,13 +149,7 @@ def test_the_parts_in_the_order_in_which_people_are_told(environment, listening)
     parts = assembled(environment, listening)
 
     assert list(parts) == ["database", "valkey", "web", "worker", "maintenance"]
-    assert {name: part.after for name, part in parts.items()} == {
-        "database": (),
-        "valkey": (),
-        "web": ("database", "valkey"),
-        "worker": ("database", "valkey"),
-        "maintenance": ("database", "valkey"),
-    }
+    assert [name for name, part in parts.items() if part.awaited] == ["database", "valkey"]
     assert [name for name, part in parts.items() if part.ends] == ["database"]
 
 
@@ -163,7 +157,7 @@ def test_with_a_redis_outside_there_is_no_valkey_and_nobody_waits_for_it(tmp_pat
     parts = assembled(Environment(data=tmp_path, runtime=tmp_path, redis_url="redis://host"), listening)
 
     assert list(parts) == ["database", "web", "worker", "maintenance"]
-    assert {part.after for part in parts.values()} == {(), ("database",)}
+    assert [name for name, part in parts.items() if part.awaited] == ["database"]
     assert parts["worker"].environment["REDIS_URL"] == "redis://host"
 
 
@@ -284,7 +278,7 @@ def test_a_server_is_run_on_the_port_it_got_and_says_where_it_is(ran, tmp_path, 
 
     assert ran.url == f"http://{shown}:{ran.port}/"
     assert ran.environment == Environment(
-        "shop.jobs", tmp_path / "data", ran.environment.runtime, host, ran.port, 2, "", ""
+        "shop.jobs", tmp_path / "data", ran.environment.runtime, host, ran.port, 2, "", "", False
     )
     assert ran.signed.url == ran.url
     assert ran.signed.valkey == str(ran.environment.valkey_socket)

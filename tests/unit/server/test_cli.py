@@ -15,7 +15,15 @@ from livejobs.maintenance import loop
 from livejobs.server import assembly, cli, entry, extras, readiness
 from livejobs.server.environment import default_workers
 
-VARIABLES = ("LIVEJOBS_HOST", "LIVEJOBS_PORT", "LIVEJOBS_DATA", "LIVEJOBS_WORKERS", "DATABASE_URL", "REDIS_URL")
+VARIABLES = (
+    "LIVEJOBS_HOST",
+    "LIVEJOBS_PORT",
+    "LIVEJOBS_DATA",
+    "LIVEJOBS_WORKERS",
+    "LIVEJOBS_STRICT",
+    "DATABASE_URL",
+    "REDIS_URL",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -69,12 +77,15 @@ def test_up_has_a_default_for_everything(ran, here):
             "port": 8000,
             "data": here / ".livejobs",
             "workers": default_workers(),
+            "strict": False,
         }
     ]
 
 
 def test_up_takes_options(ran, here):
-    assert run("up", "jobs/mine.py", "--host", "::1", "--port", "0", "--data", "~/jobs", "--workers", "3") == 0
+    assert (
+        run("up", "jobs/mine.py", "--host", "::1", "--port", "0", "--data", "~/jobs", "--workers", "3", "--strict") == 0
+    )
     assert ran == [
         {
             "tasks": str(here / "jobs/mine.py"),
@@ -82,17 +93,18 @@ def test_up_takes_options(ran, here):
             "port": 0,
             "data": Path("~/jobs").expanduser(),
             "workers": 3,
+            "strict": True,
         }
     ]
 
 
 def test_up_takes_variables(ran, here, monkeypatch):
-    for name, value in {"HOST": "localhost", "PORT": "9000", "DATA": "kept", "WORKERS": "4"}.items():
+    for name, value in {"HOST": "localhost", "PORT": "9000", "DATA": "kept", "WORKERS": "4", "STRICT": "1"}.items():
         monkeypatch.setenv(f"LIVEJOBS_{name}", value)
 
     assert run("up", "shop.jobs") == 0
     assert ran == [
-        {"tasks": "shop.jobs", "host": "localhost", "port": 9000, "data": here / "kept", "workers": 4},
+        {"tasks": "shop.jobs", "host": "localhost", "port": 9000, "data": here / "kept", "workers": 4, "strict": True},
     ]
 
 

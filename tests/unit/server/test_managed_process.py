@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -265,6 +266,8 @@ def test_it_knows_how_long_it_took_and_when_it_takes_too_long(make, clock):
     assert not part.overdue()
     clock[0] += 1
     assert part.overdue()
+    assert not part.overdue(clock[0] - START_SECONDS)  # it waited for others until then
+    assert not part.overdue(math.inf)  # and does still
 
     assert part.became_ready("9.1.2") == START_SECONDS + 1
     assert (part.stage, part.detail, part.ready_at) == (Stage.READY, "9.1.2", clock[0])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from livejobs.server.readiness import mark_failed, mark_ready, read_mark, remove_marks
+from livejobs.server.readiness import mark_failed, mark_loaded, mark_ready, read_mark, remove_marks, write_mark
 
 
 @pytest.fixture
@@ -65,6 +65,7 @@ def test_outside_a_supervisor_nothing_is_written(tmp_path, monkeypatch):
 
 
 def test_a_part_that_starts_again_begins_without_marks(runtime):
+    mark_loaded("web")
     mark_ready("web")
     mark_failed("web", "No.")
     mark_ready("worker")
@@ -73,6 +74,13 @@ def test_a_part_that_starts_again_begins_without_marks(runtime):
     remove_marks(runtime, "web")  # there may be none
 
     assert names(runtime) == {"worker.ready"}
+
+
+def test_the_supervisor_writes_marks_where_it_keeps_them(tmp_path):
+    write_mark(tmp_path, "servers", "ready", {"n": 1})
+
+    assert read_mark(tmp_path, "servers", "ready") == {"n": 1}
+    assert names(tmp_path) == {"servers.ready"}
 
 
 def test_what_is_no_record_is_no_mark(runtime):

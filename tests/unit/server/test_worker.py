@@ -44,6 +44,8 @@ def started(monkeypatch) -> list[Any]:
         steps.append(arguments)
 
     monkeypatch.setattr(django, "setup", lambda: steps.append("set up"))
+    for step in ("load_later", "load_jobs", "wait_for_servers"):
+        monkeypatch.setattr(worker, step, lambda *given, step=step: steps.append((step, *given)))
     for name in ("livejobs.server.project", "livejobs.server.project.celery"):
         stand_in: Any = ModuleType(name)
         stand_in.app = SimpleNamespace(worker_main=run)
@@ -79,10 +81,10 @@ def test_celery_understands_every_argument(serving):
     assert context.args == []
 
 
-def test_django_is_there_before_the_worker_starts(serving, started, monkeypatch):
+def test_django_the_jobs_and_the_servers_are_there_before_the_worker_starts(serving, started, monkeypatch):
     monkeypatch.setenv("LIVEJOBS_WORKERS", "4")
 
     assert worker.main() == 0
 
-    assert started[0] == "set up"
-    assert started[1] == worker.arguments(Environment(workers=4))
+    assert started[:4] == [("load_later",), "set up", ("load_jobs", "worker"), ("wait_for_servers",)]
+    assert started[4] == worker.arguments(Environment(workers=4))

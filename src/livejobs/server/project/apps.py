@@ -1,4 +1,4 @@
-"""Loads the jobs file, in every process that sets Django up: web, worker, maintenance."""
+"""Loads the jobs file, in every process that sets Django up and does not load it later by itself."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from django.apps import AppConfig
 
 from livejobs.server.environment import Environment
+from livejobs.server.part import loads_later
 
 
 class ProjectConfig(AppConfig):
@@ -20,14 +21,14 @@ class ProjectConfig(AppConfig):
     def ready(self) -> None:
         """Load the jobs.
 
-        :raises LoadError: the file or module cannot be used; `livejobs up` finds that out before anything else starts.
+        :raises LoadError: the file or module cannot be used.
         """
-        tasks = Environment.read().tasks
-        if tasks:
+        environment = Environment.read()
+        if environment.tasks and not loads_later():
             from livejobs.server.loader import load
 
             with _logging_of_its_own():
-                load(tasks)
+                load(environment.tasks, strict=environment.strict)
 
 
 @contextmanager
