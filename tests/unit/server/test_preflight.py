@@ -13,7 +13,6 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.utils import ConnectionHandler
 
-from livejobs import live_job
 from livejobs.server import database_config, preflight
 from livejobs.server.environment import Environment
 from livejobs.server.failures import StartError
@@ -200,20 +199,6 @@ def test_in_a_database_outside_others_may_be_at_work(tmp_path):
     assert read(job).state == "running"
 
 
-def test_it_counts_the_jobs_of_the_file(jobs):
-    assert preflight.job_count() == 0
-
-    @live_job
-    def first() -> None:
-        """Do nothing."""
-
-    @live_job
-    def second() -> None:
-        """Do nothing."""
-
-    assert preflight.job_count() == 2
-
-
 # ---------------------------------------------------------------- the whole
 
 
@@ -223,7 +208,7 @@ def test_when_all_is_well_it_leaves_what_it_found(runtime, jobs):
 
     assert preflight.main() == 0
 
-    assert read_mark(runtime, preflight.PART, "ready") == {"applied": 0, "requeued": 1, "jobs": 0}
+    assert read_mark(runtime, preflight.PART, "ready") == {"applied": 0, "requeued": 1}
     assert read_mark(runtime, preflight.PART, "failed") is None
     assert read(job).state == "queued"
 

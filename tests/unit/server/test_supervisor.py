@@ -154,17 +154,26 @@ def never() -> None:
 # ---------------------------------------------------------------- starting
 
 
-def test_parts_start_when_those_before_them_are_ready_and_are_told_in_order(part, serve, said):
-    database = part("database", "exit 0", ends=True)
-    valkey = part("valkey", probe=lambda: "9.1.2")
-    web = part("web", after=("database", "valkey"))
-    worker = part("worker", after=("web",))
+def test_parts_start_at_once_the_servers_open_when_those_awaited_are_ready_and_all_are_told_in_order(
+    part, serve, said, runtime, gate
+):
+    database = part("database", f"read go <{gate}", ends=True, awaited=True, descriptors=(gate.reader,))
+    valkey = part("valkey", probe=lambda: "9.1.2", awaited=True)
+    opened: list[bool] = []
+
+    def when_open() -> str | None:
+        opened.append(read_mark(runtime, "servers", "ready") is not None)
+        gate.open()
+        return "" if opened[-1] else None
+
+    web, worker = part("web", probe=when_open), part("worker")
     said.then[READY] = stop
 
     serve(database, valkey, web, worker).run()
 
-    assert web.started_at >= max(database.ready_at, valkey.ready_at)
-    assert worker.started_at >= web.ready_at
+    assert web.started_at <= database.ready_at
+    assert opened[0] is False
+    assert opened[-1] is True
     assert said.lines() == [
         "ok database ready in N s",
         "ok valkey ready in N s (9.1.2)",
@@ -268,8 +277,8 @@ def test_the_loop_looks_often_while_something_starts_and_seldom_when_nothing_doe
 
 def test_one_that_dies_three_times_before_it_was_ready_ends_the_start(part, serve, said, tmp_path):
     valkey = part("valkey")
-    web = part("web", f"echo broken; echo x >>{tmp_path}/tries; exit 3", after=("valkey",), probe=never)
-    worker = part("worker", after=("web",))
+    web = part("web", f"echo broken; echo x >>{tmp_path}/tries; exit 3", probe=never)
+    worker = part("worker")
 
     with pytest.raises(StartError) as caught:
         serve(valkey, web, worker).run()
@@ -277,7 +286,7 @@ def test_one_that_dies_three_times_before_it_was_ready_ends_the_start(part, serv
     assert str(caught.value) == "web could not be started: it ended 3 times with exit code 3."
     assert (tmp_path / "tries").read_text() == "x\n" * 3
     assert said.lines() == ["ok valkey ready in N s", "web | broken"]
-    assert (valkey.stage, worker.stage, worker.pid) == (Stage.STOPPED, Stage.WAITING, 0)
+    assert (valkey.stage, worker.stage) == (Stage.STOPPED, Stage.STOPPED)
 
 
 def test_one_that_takes_too_long_is_killed_and_counts_as_dead(part, serve, monkeypatch):
@@ -363,14 +372,14 @@ def test_failed_starts_before_a_good_one_and_what_they_wrote_are_forgotten(part,
 
 def test_a_one_shot_part_that_says_why_not_ends_the_start_with_its_sentence(part, serve, said):
     script = """echo noise; echo '{"sentence": "The disk is full."}' >$LIVEJOBS_RUNTIME/database.failed; exit 1"""
-    valkey, web = part("valkey"), part("web", after=("database",))
+    valkey, web = part("valkey"), part("web", probe=never)
 
     with pytest.raises(StartError) as caught:
         serve(part("database", script, ends=True), valkey, web).run()
 
     assert str(caught.value) == "The disk is full."
     assert said.lines() == []
-    assert (valkey.stage, web.stage) == (Stage.STOPPED, Stage.WAITING)
+    assert (valkey.stage, web.stage) == (Stage.STOPPED, Stage.STOPPED)
 
 
 def test_a_one_shot_part_that_dies_without_a_word_is_not_tried_again(part, serve, said):
@@ -416,7 +425,7 @@ def test_what_a_part_wrote_that_is_not_shown_is_told_when_it_dies(part, serve, s
 
 def test_after_a_first_start_nobody_waits_for_others_again(part, serve, said):
     valkey = part("valkey")
-    web = part("web", after=("valkey",))
+    web = part("web")
 
     def kill_both() -> None:
         valkey.delay = 60
@@ -488,12 +497,12 @@ def test_a_signal_stops_it_at_once(part, serve, said, gate, monkeypatch, number)
 
 def test_it_can_be_stopped_while_it_starts(part, serve, said):
     web = part("web", probe=stop)
-    worker = part("worker", after=("web",))
+    worker = part("worker", probe=never)
 
     serve(web, worker).run()
 
     assert said.lines() == ["Stopping…", "Stopped."]
-    assert (web.stage, worker.pid) == (Stage.STOPPED, 0)
+    assert (web.stage, worker.stage) == (Stage.STOPPED, Stage.STOPPED)
 
 
 def test_jobs_are_stopped_first_then_the_page_then_what_carried_the_messages(part, serve, said):
