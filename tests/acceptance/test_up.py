@@ -180,7 +180,6 @@ def test_the_version_and_the_help(tmp_path):
     assert (helped.returncode, helped.stderr) == (0, "")
     assert {"up", "maintain"} <= set(helped.stdout.split())
     assert "--host" in run("up", "--help", cwd=tmp_path).stdout
-    assert "--reload" not in run("up", "--help", cwd=tmp_path).stdout
     assert list(tmp_path.iterdir()) == []
 
 

@@ -41,7 +41,6 @@ REFUSED: list[tuple[list[str], str]] = [
     (["fine.py", "--port", "http"], r"Invalid value for '--port'.*: .+ valid integer.*\."),
     (["fine.py", "--workers", "0"], r"The number of workers must be 1 or more, not 0\."),
     (["fine.py", "--workers", "many"], r"Invalid value for '--workers'.*: .+ valid integer.*\."),
-    (["fine.py", "--reload"], r"--reload comes in a later version; stop with Ctrl-C and start again\."),
     (["fine.py", "--colour"], r"No such option.+\."),
     (["fine.py", "more.py"], r"Got unexpected extra argument.+\."),
     (["fine.py", "--data", "fine.py"], r"The data folder .+/fine\.py is not a folder\."),

@@ -29,7 +29,9 @@ WORKER_SECONDS: Final = 7.0
 FIRST_REQUEST_SECONDS: Final = 5.0
 
 
-def run(*, tasks: str, host: str, port: int, data: Path, workers: int, strict: bool = False) -> None:
+def run(
+    *, tasks: str, host: str, port: int, data: Path, workers: int, strict: bool = False, reload: bool = False
+) -> None:
     """Run a server until it is told to stop.
 
     :raises StartError: it could not start; the sentence says why.
@@ -55,7 +57,9 @@ def run(*, tasks: str, host: str, port: int, data: Path, workers: int, strict: b
         url = f"http://{_in_url(host)}:{port}/"
         runtime = runtime_folder()
         try:
-            environment = Environment(tasks, data, runtime, host, port, workers, redis_url, database_url, strict)
+            environment = Environment(
+                tasks, data, runtime, host, port, workers, redis_url, database_url, strict, reload
+            )
             outside = [name for name in OUTSIDE if os.environ.get(name)]
             folder.sign(url, valkey="" if redis_url else str(environment.valkey_socket), outside=outside)
             parts = assemble(environment, listening, binary, folder)

@@ -78,14 +78,19 @@ def up(
             help="Do not start while a function of the file cannot be served; list every one.",
         ),
     ] = False,
-    reload: Annotated[bool, typer.Option("--reload", help="Comes in a later version.", hidden=True)] = False,
+    reload: Annotated[
+        bool,
+        typer.Option(
+            "--reload",
+            envvar="LIVEJOBS_RELOAD",
+            help="Serve the file anew as it is saved; running jobs are released and begin again.",
+        ),
+    ] = False,
 ) -> None:
     """Run a job server: web page, worker, queue and database, all on this machine.
 
     REDIS_URL and DATABASE_URL (PostgreSQL) name servers to use instead of the built-in ones.
     """
-    if reload:
-        raise StartError("--reload comes in a later version; stop with Ctrl-C and start again.")
     extras.require_driver(os.environ.get("DATABASE_URL", ""))
     from livejobs.server.assembly import run
 
@@ -96,6 +101,7 @@ def up(
         data=data.expanduser().absolute(),
         workers=default_workers() if workers is None else workers,
         strict=strict,
+        reload=reload,
     )
 
 
@@ -108,14 +114,19 @@ def maintain() -> None:
     """
     from livejobs.server import part, readiness
 
+    host = entry.has_host()
+    if not host:
+        part.load_later()
     try:
         _set_up()
-        part.wait_for_servers()
+        from livejobs.maintenance import loop
+
+        if not host:
+            part.load_jobs("maintenance")
+            part.wait_for_servers()
     except StartError as error:
         readiness.mark_failed("maintenance", error.message)
         raise
-    from livejobs.maintenance import loop
-
     readiness.mark_ready("maintenance")
     loop.run()
 

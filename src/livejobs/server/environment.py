@@ -41,6 +41,7 @@ class Environment:
     :param redis_url: a Redis or Valkey outside; empty for the embedded one.
     :param database_url: a database outside; empty for the embedded SQLite.
     :param workers: the number of worker children.
+    :param reload: whether a jobs file that was saved is served at once.
     :param strict: whether a function that cannot be served keeps the others from being served.
     """
 
@@ -53,6 +54,7 @@ class Environment:
     redis_url: str = ""
     database_url: str = ""
     strict: bool = False
+    reload: bool = False
 
     @classmethod
     def read(cls, variables: Mapping[str, str] = os.environ) -> Environment:
@@ -67,6 +69,7 @@ class Environment:
             workers=int(variables.get("LIVEJOBS_WORKERS") or default_workers()),
             redis_url=variables.get("REDIS_URL", ""),
             database_url=variables.get("DATABASE_URL", ""),
+            reload=variables.get("LIVEJOBS_RELOAD") == "1",
             strict=variables.get("LIVEJOBS_STRICT") == "1",
         )
 
@@ -96,6 +99,7 @@ class Environment:
             "LIVEJOBS_VALKEY_SOCKET": "" if self.redis_url else str(self.valkey_socket),
             "REDIS_URL": self.redis_url,
             "DATABASE_URL": self.database_url,
+            "LIVEJOBS_RELOAD": "1" if self.reload else "",
             "LIVEJOBS_STRICT": "1" if self.strict else "",
             "PYTHONUNBUFFERED": "1",
         }

@@ -43,6 +43,7 @@ class ManagedProcess:
 
     :param probe: returns a text once the part is ready (a detail for people, maybe empty), else None.
     :param awaited: whether the others wait for it before they begin their work.
+    :param hears: whether its input stays open, for `say`.
     :param ends: whether it ends by itself when its work is done.
     :param shown: whether what it writes is passed on, or only kept in case it dies.
     :param stop_seconds: how long it may take to stop.
@@ -55,6 +56,7 @@ class ManagedProcess:
     environment: Mapping[str, str] = field(default_factory=dict)
     stdin: bytes | None = None
     descriptors: tuple[int, ...] = ()
+    hears: bool = False
     ends: bool = False
     shown: bool = True
     stop_seconds: float = 1.0
@@ -67,6 +69,7 @@ class ManagedProcess:
     start_at: float = 0.0
     delay: float = FIRST_DELAY
     was_ready: bool = False
+    replaced: bool = False  # on purpose; it is not ready yet
     failed_starts: int = 0
     detail: str = ""
     last: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
@@ -82,7 +85,7 @@ class ManagedProcess:
         self.started_at = time.monotonic()
         self.process = subprocess.Popen(  # noqa: S603 - our own command
             self.command,
-            stdin=subprocess.PIPE if self.stdin is not None else subprocess.DEVNULL,
+            stdin=subprocess.PIPE if self.hears or self.stdin is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=dict(self.environment),
@@ -122,8 +125,10 @@ class ManagedProcess:
         """Return the exit code (negative: the signal) if the process has ended, and forget the process."""
         if self.process is None or (code := self.process.poll()) is None:
             return None
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
         self.process = None
         return code
 
@@ -158,6 +163,19 @@ class ManagedProcess:
         if self.rest:
             yield _text(self.rest)
             self.rest = b""
+
+    def say(self, word: bytes) -> None:
+        """Write a word to its input; nobody may be there to read it any more."""
+        if self.process is not None and self.process.stdin is not None:
+            with suppress(OSError):
+                self.process.stdin.write(word)
+                self.process.stdin.flush()
+
+    def take_over(self, other: ManagedProcess) -> None:
+        """Take the process of another part for ours: it is starting from now on."""
+        self.process, self.pid, self.rest = other.process, other.pid, other.rest
+        self.last, self.held = other.last, other.held
+        self.stage, self.started_at = Stage.STARTING, time.monotonic()
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM to the process itself; it stops its own children."""

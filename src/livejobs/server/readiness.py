@@ -11,6 +11,7 @@ from typing import Any, Final
 from livejobs.server.environment import Environment
 
 KINDS: Final = ("loaded", "ready", "failed")
+PART: Final = "LIVEJOBS_PART"  # the name of our marks, where it is another than the part's: that of one that stands by
 
 
 def mark_loaded(part: str, **details: Any) -> None:
@@ -55,4 +56,4 @@ def remove_marks(runtime: Path, part: str) -> None:
 def _write(part: str, kind: str, details: dict[str, Any]) -> None:
     runtime = Environment.read().runtime
     if runtime is not None:
-        write_mark(runtime, part, kind, details)
+        write_mark(runtime, os.environ.get(PART) or part, kind, details)

@@ -6,12 +6,10 @@ One process, one thread, one loop. It imports neither Django nor anybody's jobs,
 from __future__ import annotations
 
 import math
-import os
 import selectors
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -21,10 +19,12 @@ from typing import Final
 from livejobs.server import guard
 from livejobs.server.environment import Environment
 from livejobs.server.failures import StartError
+from livejobs.server.guard_process import Guard
 from livejobs.server.managed_process import ManagedProcess, Stage, how_it_ended
 from livejobs.server.output import Output
 from livejobs.server.part import open_servers
 from livejobs.server.readiness import read_mark, remove_marks
+from livejobs.server.reloading import LOADERS, Reloading, standby_of
 
 FAILED_STARTS: Final = 3  # of a part that was never ready: then the whole start has failed
 LOOK_SECONDS: Final = 0.02  # how often a part that is starting is asked
@@ -67,6 +67,10 @@ class Supervisor:
         self.hurried = False
         self.stopping = False
         self.selector = selectors.DefaultSelector()
+        self.leaving: list[tuple[ManagedProcess, float]] = []  # that were replaced, and until when they may stay
+        makes = {part.name: part for part in parts if part.name in LOADERS}
+        make = (lambda name: standby_of(makes[name])) if environment.reload else None
+        self.reloading = Reloading(self.runtime, self.output, self, make)
 
     # ------------------------------------------------------------ the loop
 
@@ -83,6 +87,8 @@ class Supervisor:
                 self._pump(self._patience())
                 self._look_at_all()
                 self._tell()
+                self.reloading.look(settled=not self.untold and self._all_ready())
+                self._let_go()
             self.output.say("Stopping…")
         finally:
             self._stop()
@@ -110,7 +116,9 @@ class Supervisor:
         if any(part.stage is Stage.STARTING for part in self.parts):
             return LOOK_SECONDS
         waits = [part.start_at - time.monotonic() for part in self.parts if part.stage is Stage.WAITING]
-        return min([IDLE_SECONDS, *(max(wait, LOOK_SECONDS) for wait in waits)])
+        if self.leaving:
+            return LOOK_SECONDS
+        return min([IDLE_SECONDS, self.reloading.patience, *(max(wait, LOOK_SECONDS) for wait in waits)])
 
     def _pump(self, seconds: float) -> None:
         """Wait for something to happen, and pass on what parts wrote."""
@@ -124,7 +132,7 @@ class Supervisor:
     def _read(self, part: ManagedProcess) -> None:
         """Pass on what a part wrote; one that closed its output is not listened to any more."""
         for line in part.lines():
-            if not line.strip() or (self.stopping and line.startswith(FAREWELLS)):
+            if not line.strip() or ((self.stopping or part.replaced) and line.startswith(FAREWELLS)):
                 continue
             part.last.append(line)
             if not part.shown:
@@ -149,6 +157,13 @@ class Supervisor:
         remove_marks(self.runtime, part.name)
         if not part.was_ready:
             part.held.clear()
+        self.begin(part)
+
+    def begin(self, part: ManagedProcess) -> None:
+        """Start a process and read what it writes.
+
+        :raises StartError: its program cannot be started.
+        """
         try:
             part.start()
         except OSError as error:
@@ -157,6 +172,9 @@ class Supervisor:
         assert part.process is not None
         assert part.process.stdout is not None
         self.selector.register(part.process.stdout, selectors.EVENT_READ, part)
+
+    def _all_ready(self) -> bool:
+        return all(part.stage in (Stage.READY, Stage.DONE) for part in self.parts)
 
     def _look_at_all(self) -> None:
         self.guard.keep()
@@ -174,20 +192,21 @@ class Supervisor:
         detail = part.probe()
         if detail is not None:
             seconds = part.became_ready(detail)
-            if part.was_ready and part not in self.untold:
+            if part.was_ready and not part.replaced and part not in self.untold:
                 self.output.ready(part.name, seconds, again=True)
             self._note_ready(part)
         elif part.overdue(0.0 if part.awaited else self.opened_at):
             guard.end({part.pid}, seconds=1)
 
     def _note_ready(self, part: ManagedProcess) -> None:
-        part.was_ready = True
+        part.was_ready, part.replaced = True, False
         part.failed_starts = 0
         held, part.held = part.held, []
         for line in held:
             self.output.passed_on(part.name, line)
         if part.name == "web":
             self._tell_refusals()
+        self.reloading.ready(part.name)
 
     def _tell_refusals(self) -> None:
         """Say which functions are not served, and why."""
@@ -214,16 +233,9 @@ class Supervisor:
 
     def _buried(self, part: ManagedProcess) -> bool:
         """Say whether the part's process has ended; if so, clear away what it left and decide what follows."""
-        process = part.process
-        if process is None or process.stdout is None or process.poll() is None:
+        code = self.end(part)
+        if code is None:
             return False
-        self._read(part)
-        with suppress(KeyError):
-            self.selector.unregister(process.stdout)
-        code = part.ended()
-        # a dead worker's children die with it, their subprocesses do not
-        guard.end({part.pid}, seconds=2)
-        self.guard.forget(part.pid)
         if self.stopping:
             part.stage = Stage.STOPPED
         elif part.ends and code == 0:
@@ -231,8 +243,56 @@ class Supervisor:
             self._note_ready(part)
             part.stage = Stage.DONE
         else:
-            self._died(part, code or 0)
+            self._died(part, code)
         return True
+
+    def end(self, part: ManagedProcess) -> int | None:
+        """Say how a process ended and clear away what it left; None while it runs."""
+        process = part.process
+        if process is None or process.stdout is None or process.poll() is None:
+            return None
+        self._read(part)
+        with suppress(KeyError):
+            self.selector.unregister(process.stdout)
+        code = part.ended()
+        # a dead worker's children die with it, their subprocesses do not
+        guard.end({part.pid}, seconds=2)
+        self.guard.forget(part.pid)
+        return code
+
+    def kill(self, part: ManagedProcess) -> None:
+        """End a process at once."""
+        guard.end({part.pid}, seconds=1)
+        if part.process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                part.process.wait(1)
+        self.end(part)
+
+    # ------------------------------------------------------------ replacing
+
+    def replace(self, name: str, successor: ManagedProcess) -> None:
+        """Have a part of that name stop, and another process take its place."""
+        part = next(part for part in self.parts if part.name == name)
+        if part.process is not None and part.process.stdout is not None:
+            old = ManagedProcess(part.name, [], lambda: None, was_ready=True, replaced=True)
+            old.take_over(part)
+            self.selector.modify(part.process.stdout, selectors.EVENT_READ, old)
+            old.ask_to_stop()
+            self.leaving.append((old, time.monotonic() + part.stop_seconds))
+        assert successor.process is not None
+        assert successor.process.stdout is not None
+        part.replaced = True
+        self.selector.modify(successor.process.stdout, selectors.EVENT_READ, part)
+        part.take_over(successor)
+
+    def _let_go(self, *, now: bool = False) -> None:
+        """Bury those that were replaced; end them when they take too long."""
+        for old, until in self.leaving:
+            if now or time.monotonic() > until:
+                self.kill(old)
+            else:
+                self.end(old)
+        self.leaving = [(old, until) for old, until in self.leaving if old.running]
 
     def _died(self, part: ManagedProcess, code: int) -> None:
         failed = read_mark(self.runtime, part.name, "failed")
@@ -257,6 +317,8 @@ class Supervisor:
     def _stop(self) -> None:
         """Stop everything in reverse: jobs first, then the page that shows them, then what carried the messages."""
         self.stopping = True
+        self.reloading.stop()
+        self._let_go(now=True)
         for names in STOP_ORDER:
             if "web" in names:
                 # with ours closed too, browsers are refused instead of waiting in the queue
@@ -286,61 +348,3 @@ class Supervisor:
             )
             part.stage = Stage.STOPPED
         guard.end({part.pid}, seconds=1)
-
-
-class Guard:
-    """Our side of the guard process: a pipe it reads, and closes the books when that closes."""
-
-    def __init__(self, runtime: Path, lock: int) -> None:
-        self.runtime = runtime
-        self.lock = lock
-        self.sessions: set[int] = set()
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it. It inherits the data folder's lock, and nothing of our environment."""
-        self.process = subprocess.Popen(  # noqa: S603 - our own file
-            [sys.executable, "-I", "-S", guard.__file__, str(self.runtime)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={"PATH": os.defpath},
-            pass_fds=(self.lock,),
-            start_new_session=True,
-            cwd="/",
-        )
-        for session in self.sessions:
-            self._write(f"+{session}")
-
-    def keep(self) -> None:
-        """Start it again if somebody killed it."""
-        if self.process is not None and self.process.poll() is not None:
-            if self.process.stdin is not None:
-                with suppress(OSError):
-                    self.process.stdin.close()
-            self.start()
-
-    def remember(self, session: int) -> None:
-        """Have this session ended when we are gone."""
-        self.sessions.add(session)
-        self._write(f"+{session}")
-
-    def forget(self, session: int) -> None:
-        """Nothing of this session is left; its number may come to mean somebody else."""
-        self.sessions.discard(session)
-        self._write(f"-{session}")
-
-    def finish(self) -> None:
-        """Let it sweep, and wait for it."""
-        if self.process is None or self.process.stdin is None:
-            return
-        with suppress(OSError):
-            self.process.stdin.close()
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(timeout=2)
-
-    def _write(self, word: str) -> None:
-        if self.process is not None and self.process.stdin is not None:
-            with suppress(OSError):
-                self.process.stdin.write(f"{word}\n".encode())
-                self.process.stdin.flush()

@@ -13,6 +13,7 @@ from typing import Final
 
 import uvicorn
 
+from livejobs.server import jobs_notice
 from livejobs.server.environment import Environment
 from livejobs.server.part import load_jobs, load_later, run_part, wait_for_servers
 from livejobs.server.readiness import mark_ready
@@ -55,7 +56,11 @@ def main() -> int:
     """Serve until told to stop."""
     load_later()
     config = configuration(Environment.read())
+    config.load()  # all that it imports, before the jobs
     load_jobs("web")
+    from livejobs.web.notices import add_source
+
+    add_source(jobs_notice.sentences)
     wait_for_servers()
     descriptor = os.environ.get(SOCKET_VARIABLE)
     # uvicorn's own `fd` option takes every socket for a unix one

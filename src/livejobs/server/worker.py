@@ -5,11 +5,28 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from importlib import import_module
 from typing import Final
 
 from livejobs.server.environment import Environment
 from livejobs.server.part import load_jobs, load_later, run_part, wait_for_servers
 
+# What Celery imports as its worker starts, and Django as it checks itself: a worker that stands by has them already
+AHEAD: Final = (
+    "celery.apps.worker",
+    "celery.bin.celery",
+    "celery.concurrency.prefork",
+    "celery.worker.components",
+    "celery.worker.consumer",
+    "celery.worker.control",
+    "django.contrib.auth.views",
+    "django.core.management.commands.migrate",
+    "kombu.transport.redis",
+    "livejobs.runner.loop",
+    "livejobs.server.project.urls",
+    "livejobs.worker.agent",
+    "redis.asyncio",
+)
 POOL: Final = "LIVEJOBS_POOL"  # prefork, threads or solo
 
 
@@ -50,6 +67,8 @@ def main() -> int:
 
     # it warns of pickle, which we do not accept
     warnings.filterwarnings("ignore", category=SecurityWarning)
+    for name in AHEAD:
+        import_module(name)
     load_jobs("worker")
     wait_for_servers()
     app.worker_main(arguments(Environment.read()))

@@ -278,7 +278,7 @@ def test_a_server_is_run_on_the_port_it_got_and_says_where_it_is(ran, tmp_path, 
 
     assert ran.url == f"http://{shown}:{ran.port}/"
     assert ran.environment == Environment(
-        "shop.jobs", tmp_path / "data", ran.environment.runtime, host, ran.port, 2, "", "", False
+        "shop.jobs", tmp_path / "data", ran.environment.runtime, host, ran.port, 2, "", "", False, False
     )
     assert ran.signed.url == ran.url
     assert ran.signed.valkey == str(ran.environment.valkey_socket)

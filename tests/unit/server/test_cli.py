@@ -12,8 +12,9 @@ import pytest
 import livejobs
 from livejobs.health import report
 from livejobs.maintenance import loop
-from livejobs.server import assembly, cli, entry, extras, readiness
+from livejobs.server import assembly, cli, entry, extras, part, readiness
 from livejobs.server.environment import default_workers
+from livejobs.server.failures import StartError
 
 VARIABLES = (
     "LIVEJOBS_HOST",
@@ -21,6 +22,7 @@ VARIABLES = (
     "LIVEJOBS_DATA",
     "LIVEJOBS_WORKERS",
     "LIVEJOBS_STRICT",
+    "LIVEJOBS_RELOAD",
     "DATABASE_URL",
     "REDIS_URL",
 )
@@ -51,6 +53,8 @@ def steps(monkeypatch) -> Iterator[list[Any]]:
     monkeypatch.setattr(entry, "set_up", lambda: found.append("set up"))
     monkeypatch.setattr(entry, "join", lambda data: found.append(("join", data)))
     monkeypatch.setattr(readiness, "mark_ready", lambda part: found.append(("ready", part)))
+    for step in ("load_later", "load_jobs", "wait_for_servers"):
+        monkeypatch.setattr(part, step, lambda *given, step=step: found.append((step, *given)))
     monkeypatch.setattr(loop, "run", lambda: found.append("loop"))
     yield found
     logging.getLogger("livejobs").setLevel(level)
@@ -78,13 +82,28 @@ def test_up_has_a_default_for_everything(ran, here):
             "data": here / ".livejobs",
             "workers": default_workers(),
             "strict": False,
+            "reload": False,
         }
     ]
 
 
 def test_up_takes_options(ran, here):
     assert (
-        run("up", "jobs/mine.py", "--host", "::1", "--port", "0", "--data", "~/jobs", "--workers", "3", "--strict") == 0
+        run(
+            "up",
+            "jobs/mine.py",
+            "--host",
+            "::1",
+            "--port",
+            "0",
+            "--data",
+            "~/jobs",
+            "--workers",
+            "3",
+            "--strict",
+            "--reload",
+        )
+        == 0
     )
     assert ran == [
         {
@@ -94,17 +113,33 @@ def test_up_takes_options(ran, here):
             "data": Path("~/jobs").expanduser(),
             "workers": 3,
             "strict": True,
+            "reload": True,
         }
     ]
 
 
 def test_up_takes_variables(ran, here, monkeypatch):
-    for name, value in {"HOST": "localhost", "PORT": "9000", "DATA": "kept", "WORKERS": "4", "STRICT": "1"}.items():
+    for name, value in {
+        "HOST": "localhost",
+        "PORT": "9000",
+        "DATA": "kept",
+        "WORKERS": "4",
+        "STRICT": "1",
+        "RELOAD": "1",
+    }.items():
         monkeypatch.setenv(f"LIVEJOBS_{name}", value)
 
     assert run("up", "shop.jobs") == 0
     assert ran == [
-        {"tasks": "shop.jobs", "host": "localhost", "port": 9000, "data": here / "kept", "workers": 4, "strict": True},
+        {
+            "tasks": "shop.jobs",
+            "host": "localhost",
+            "port": 9000,
+            "data": here / "kept",
+            "workers": 4,
+            "strict": True,
+            "reload": True,
+        },
     ]
 
 
@@ -118,12 +153,6 @@ def test_a_file_without_an_ending_is_a_file(ran, here):
 def test_up_without_a_jobs_file(ran, capsys):
     assert run("up") == 1
     assert capsys.readouterr().err == "livejobs: Which jobs? There is no tasks.py here; say livejobs up FILE.\n"
-    assert ran == []
-
-
-def test_reload_is_refused(ran, capsys):
-    assert run("up", "tasks.py", "--reload") == 1
-    assert capsys.readouterr().err.startswith("livejobs: --reload comes in a later version")
     assert ran == []
 
 
@@ -142,6 +171,33 @@ def test_postgresql_without_its_driver(ran, monkeypatch, capsys):
 def test_maintain_says_that_it_is_ready_and_runs(steps):
     assert run("maintain") == 0
     assert steps == ["set up", ("ready", "maintenance"), "loop"]
+
+
+def test_maintain_of_our_own_server_loads_the_jobs_and_waits_for_its_servers(steps, monkeypatch):
+    monkeypatch.delenv("DJANGO_SETTINGS_MODULE")
+    assert run("maintain") == 0
+    assert steps == [
+        ("load_later",),
+        "set up",
+        ("load_jobs", "maintenance"),
+        ("wait_for_servers",),
+        ("ready", "maintenance"),
+        "loop",
+    ]
+
+
+def test_maintain_leaves_a_mark_where_it_cannot_start(steps, monkeypatch, tmp_path, capsys):
+    def fail(name: str) -> None:
+        raise StartError("There is no file tasks.py.")
+
+    monkeypatch.delenv("DJANGO_SETTINGS_MODULE")
+    monkeypatch.setenv("LIVEJOBS_RUNTIME", str(tmp_path))
+    monkeypatch.setattr(part, "load_jobs", fail)
+
+    assert run("maintain") == 1
+
+    assert readiness.read_mark(tmp_path, "maintenance", "failed") == {"sentence": "There is no file tasks.py."}
+    assert capsys.readouterr().err == "livejobs: There is no file tasks.py.\n"
 
 
 @pytest.mark.parametrize(("command", "done"), [("maintain", 0), ("check", 1)])

@@ -12,6 +12,7 @@ from livejobs.server.environment import FOREIGN, SETTINGS_MODULE, Environment, d
 WHOLE = Environment(
     tasks="/jobs/tasks.py", data=Path("/data"), runtime=Path("/run/lj"), host="::1", port=9000, workers=3,
     redis_url="redis://host", database_url="postgresql://host/jobs", strict=True,
+    reload=True,
 )  # fmt: skip
 
 

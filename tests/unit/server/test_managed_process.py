@@ -92,6 +92,32 @@ def test_without_input_it_finds_none(make):
     assert until_the_end(part) == (["end"], 0)
 
 
+def test_one_that_hears_is_told_word_by_word(make):
+    part = make("while read word; do echo heard $word; done; echo end", hears=True)
+    part.say(b"early\n")  # it does not run: nobody hears it
+    part.start()
+    part.say(b"load\n")
+    assert wait_for(lambda: list(part.lines())) == ["heard load"]
+    part.say(b"serve\n")
+    assert wait_for(lambda: list(part.lines())) == ["heard serve"]
+    assert part.process is not None
+    assert part.process.stdin is not None
+    part.process.stdin.close()
+    assert until_the_end(part) == (["end"], 0)
+
+
+def test_one_takes_over_the_process_of_another(make):
+    part, other = make(), make("exec sleep 60")
+    other.start()
+    other.held, pid = ["said before"], other.pid
+
+    part.take_over(other)
+
+    assert (part.stage, part.pid, part.held) == (Stage.STARTING, pid, ["said before"])
+    assert part.process is other.process
+    other.process = None  # it has only one owner
+
+
 def test_it_inherits_the_descriptors_that_are_meant_for_it(make):
     reader, writer = os.pipe()
     script = f"echo hello >/dev/fd/{writer}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 
 from livejobs.server import part
 from livejobs.server.failures import StartError
-from livejobs.server.readiness import read_mark
+from livejobs.server.readiness import mark_ready, read_mark
+from livejobs.server.watched_files import versions
 
 SOURCE = """
 from livejobs import live_job
@@ -64,7 +66,7 @@ def test_the_jobs_are_loaded_and_what_was_found_is_left_as_a_mark(tasks, runtime
     assert [job.name for job in jobs] == ["hello"]
     mark = read_mark(runtime, "worker", "loaded")
     assert mark is not None
-    assert mark["files"] == [str(tasks)]
+    assert mark["files"] == versions([str(tasks)])
     assert [told[:36] for told in mark["refusals"]] == ["tasks.py:7: wrong cannot be a live j"]
 
 
@@ -81,7 +83,48 @@ def test_a_process_without_jobs_has_nothing_to_load(runtime, jobs, monkeypatch):
 
     part.load_jobs("web")
 
-    assert read_mark(runtime, "web", "loaded") == {"refusals": [], "files": []}
+    assert read_mark(runtime, "web", "loaded") == {"refusals": [], "files": {}}
+
+
+def test_a_file_that_is_written_while_it_is_imported_has_changed_since(tasks, runtime):
+    before = versions([str(tasks)])
+    tasks.write_text(f"import os\nos.utime(__file__, ns=(1, 1))\n{SOURCE}")
+    os.utime(tasks, ns=(0, 0))
+    as_it_was = versions([str(tasks)])
+
+    part.load_jobs("web")
+
+    mark = read_mark(runtime, "web", "loaded")
+    assert mark is not None
+    assert mark["files"] == as_it_was != versions([str(tasks)]) != before
+
+
+def test_one_that_stands_by_loads_and_serves_when_it_is_told(tasks, runtime, monkeypatch):
+    reader, writer = os.pipe()
+    monkeypatch.setattr(part, "_later", False)
+    monkeypatch.setattr(part, "_standby", None)
+    monkeypatch.setenv("LIVEJOBS_STANDBY", "1")
+    monkeypatch.setenv("LIVEJOBS_PART", "web-next")
+    kept = os.dup(0)
+    os.dup2(reader, 0)
+    try:
+        part.load_later()
+    finally:
+        os.dup2(kept, 0)
+    os.write(writer, b"load\n")
+    part.load_jobs("web")
+    assert read_mark(runtime, "web-next", "loaded") is not None
+    assert read_mark(runtime, "web", "loaded") is None
+
+    os.write(writer, b"serve\n")
+    part.open_servers(runtime)
+    part.wait_for_servers()
+
+    assert "LIVEJOBS_STANDBY" not in os.environ
+    mark_ready("web")
+    assert read_mark(runtime, "web", "ready") == {}
+    for descriptor in (reader, writer, kept):
+        os.close(descriptor)
 
 
 def test_a_part_loads_later_when_it_says_so(monkeypatch):

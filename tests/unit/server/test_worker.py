@@ -46,7 +46,7 @@ def started(monkeypatch) -> list[Any]:
     monkeypatch.setattr(django, "setup", lambda: steps.append("set up"))
     for step in ("load_later", "load_jobs", "wait_for_servers"):
         monkeypatch.setattr(worker, step, lambda *given, step=step: steps.append((step, *given)))
-    for name in ("livejobs.server.project", "livejobs.server.project.celery"):
+    for name in ("livejobs.server.project", "livejobs.server.project.celery", "livejobs.server.project.urls"):
         stand_in: Any = ModuleType(name)
         stand_in.app = SimpleNamespace(worker_main=run)
         monkeypatch.setitem(sys.modules, name, stand_in)

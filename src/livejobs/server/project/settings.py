@@ -105,11 +105,13 @@ CELERY_WORKER_PROC_ALIVE_TIMEOUT = 30  # seconds; with the default of 4 a busy m
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 
-LIVEJOBS = {
+LIVEJOBS: dict[str, Any] = {
     "EXPOSE": True,  # whoever can reach this server owns this machine
     "OWNERLESS_FOR_ALL": True,
     "TRACEBACK_FOR_OWNER": True,
 }
+if environment.reload:
+    LIVEJOBS["SHUTDOWN_SECONDS"] = 0.0  # what runs is released at once, and begins again with the new file
 
 # On the terminal: what Livejobs says, and warnings of everyone else. A job's own INFO lines go to the job's log, which
 # listens at the root.
