@@ -459,6 +459,17 @@ def calls_its_task(depth: int) -> int:
     return 0 if depth == 0 else 1 + int(current_app.tasks["tests.jobs.calls_its_task"](depth=depth - 1))
 
 
+@live_job(memory="150 MB")
+def grows(megabytes: int = 400) -> int:
+    """Take memory, ten megabytes at a time."""
+    taken = []
+    for number in range(megabytes // 10):
+        taken.append(bytearray(10_000_000))
+        time.sleep(0.05)
+        print("taken", number)
+    return len(taken)
+
+
 @live_job
 def swallows_for_ever() -> None:
     """Catch BaseException, again and again."""

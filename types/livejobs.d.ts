@@ -5,6 +5,9 @@ interface Progress {
   current: number | null;
   total: number | null;
   message: string;
+  cpu_seconds?: number;
+  memory_peak?: number;
+  memory?: number;
 }
 
 interface Job {

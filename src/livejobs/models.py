@@ -123,6 +123,8 @@ class Job(models.Model):
     current = models.FloatField(null=True, blank=True)
     total = models.FloatField(null=True, blank=True)
     message = models.CharField(max_length=255, blank=True, default="")
+    cpu_seconds = models.FloatField(default=0)  # of all its processes, in this attempt
+    memory_peak = models.PositiveBigIntegerField(default=0)  # bytes
 
     log_seq = models.PositiveBigIntegerField(default=0)
     result = models.JSONField(_("result"), null=True, blank=True)

@@ -129,12 +129,17 @@ Ref = str | int
 
 
 class Progress(TypedDict):
-    """How far an attempt is. `tick` counts the reports, so that a later one wins; `total` null is an unknown total."""
+    """How far an attempt is. `tick` counts the reports, so that a later one wins; `total` null is an unknown total.
+
+    What its processes use is there once it was measured: seconds of processor, and the most memory, in bytes.
+    """
 
     tick: int
     current: float | None
     total: float | None
     message: str
+    cpu_seconds: NotRequired[float]
+    memory_peak: NotRequired[int]
 
 
 class JobError(TypedDict):
@@ -282,6 +287,9 @@ class ProgressMessage(TypedDict):
     current: float | None
     total: float | None
     message: str
+    cpu_seconds: NotRequired[float]
+    memory_peak: NotRequired[int]
+    memory: NotRequired[int]  # bytes, now
 
 
 class LogMessage(TypedDict):

@@ -46,6 +46,7 @@ class ErrorReason(StrEnum):
     LOST = "lost"
     TIMEOUT = "timeout"
     CRASHED = "crashed"
+    MEMORY = "memory"
 
 
 class EdgeName(StrEnum):

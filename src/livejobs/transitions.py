@@ -140,6 +140,8 @@ def claim(job_id: int, *, owner: str, task: str) -> Job | None:
         current=None,
         total=None,
         message="",
+        cpu_seconds=0,
+        memory_peak=0,
         **_UNMARKED,
     )
     return claimed or _already(job_id, CLAIM, lease_owner=owner)

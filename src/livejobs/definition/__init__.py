@@ -7,7 +7,7 @@ from livejobs.definition.current_job import Attempt, CurrentJob, attempt_of, cur
 from livejobs.definition.decorator import live_job
 from livejobs.definition.levels import level_of
 from livejobs.definition.live_job import LiveJob
-from livejobs.definition.options import Options, Permission, is_seconds
+from livejobs.definition.options import Options, Permission, is_seconds, shown_bytes
 from livejobs.definition.parameters import Text
 from livejobs.definition.registry import Registry, registry
 from livejobs.definition.wording import translate_with
@@ -28,5 +28,6 @@ __all__ = [
     "live_job",
     "registry",
     "running",
+    "shown_bytes",
     "translate_with",
 ]

@@ -14,6 +14,7 @@ IsRight = Callable[[Any], bool]
 
 QUEUE_RULE: Final = "is no queue; a queue's name has letters, digits, `_`, `.` and `-` only"
 _QUEUE: Final = re.compile(r"[A-Za-z0-9_.-]{1,255}")  # what every broker and the channel layer take in a name
+_BYTES: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i)?)?B?", re.IGNORECASE)
 _LONGEST_SECONDS: Final = 3.0e9  # about a century
 
 
@@ -34,6 +35,27 @@ def is_seconds(value: Any, *, least: float = 0) -> bool:
     """Whether this is a finite number of seconds, `least` or more."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return number and math.isfinite(value) and least <= value < _LONGEST_SECONDS
+
+
+def bytes_of(value: Any) -> int | None:
+    """Read an amount of memory: bytes, or a text such as `2 GB` or `512 MiB`; None if it is neither."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if value > 0 else None
+    found = _BYTES.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        return None
+    number, prefix, binary = found.groups()
+    return (
+        int(float(number) * (1024 if binary else 1000) ** ("KMGT".index(prefix.upper()) + 1 if prefix else 0)) or None
+    )
+
+
+def shown_bytes(amount: int) -> str:
+    """Write an amount of memory, in its largest unit."""
+    for power, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "KB")):
+        if amount >= 1000**power:
+            return f"{amount / 1000**power:.3g} {unit}"
+    return f"{amount} B"
 
 
 def _is_count(value: Any) -> bool:
@@ -74,6 +96,7 @@ class Options:
     :param give_up_on: those of them that are not.
     :param max_losses: how often a lost job is run again; 0 for one that must never run twice; default: MAX_LOSSES.
     :param timeout: seconds an attempt may take before it is stopped, and the job fails.
+    :param memory: how much its processes may use before they are ended and the job fails: bytes, or "2 GB".
     :param fresh: whether each attempt has a process of its own, instead of one in which other jobs ran before.
     :param expose: whether people may start it from outside the code; default: the setting EXPOSE.
     :param permission: who of them: a Django permission name, or a callable of (user, params).
@@ -95,6 +118,9 @@ class Options:
         _or_none(lambda value: is_seconds(value) and value > 0),
         "timeout must be a number of seconds, more than 0",
     )
+    memory: int | str | None = _option(
+        None, _or_none(lambda value: bytes_of(value) is not None), 'memory must be bytes, or a text such as "2 GB"'
+    )
     fresh: bool = _option(False, _is_a(bool), "fresh must be True or False")
     expose: bool | None = _option(None, _or_none(_is_a(bool)), "expose must be True or False")
     permission: Permission | None = _option(
@@ -102,6 +128,11 @@ class Options:
         lambda value: value is None or isinstance(value, str) or callable(value),
         "permission must be the name of a Django permission, or a callable of (user, params)",
     )
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """How much memory its processes may use."""
+        return None if self.memory is None else bytes_of(self.memory)
 
     def __post_init__(self) -> None:
         reasons = [

@@ -54,9 +54,13 @@ def job_events(job: Job) -> list[Broadcast]:
     ]
 
 
-def progress_events(job_id: int, owner_key: str, attempt: int, progress: Progress) -> list[Broadcast]:
-    """A report of progress."""
-    text = encode({"action": "progress", "job_id": job_id, "attempt": attempt, **progress})
+def progress_events(job_id: int, owner_key: str, attempt: int, progress: Progress, memory: int = 0) -> list[Broadcast]:
+    """A report of progress.
+
+    :param memory: what its processes hold now, in bytes; 0: not measured.
+    """
+    now = {"memory": memory} if memory else {}
+    text = encode({"action": "progress", "job_id": job_id, "attempt": attempt, **progress, **now})
     rank = [attempt, progress["tick"]]
     groups = (job_group(job_id), *list_groups(owner_key))
     return [_event(group, "progress", job_id, owner_key, rank, text) for group in groups]

@@ -39,7 +39,7 @@ def public_job(job: Job, *, truncate: bool = False) -> PublicJob:
         "name": job.name,
         "state": str(job.state),
         "params": params,
-        "progress": public_progress(job.tick, job.current, job.total, job.message),
+        "progress": progress_of(job),
         "result": result,
         "error": _public_error(job.error),
         "queue": job.queue,
@@ -66,6 +66,17 @@ def public_job(job: Job, *, truncate: bool = False) -> PublicJob:
 def public_progress(tick: int, current: float | None, total: float | None, message: str) -> Progress:
     """Build the public progress; whole numbers are sent as such."""
     return {"tick": tick, "current": _number(current), "total": _number(total), "message": message}
+
+
+def progress_of(job: Job) -> Progress:
+    """Build the public progress of a row."""
+    progress = public_progress(job.tick, job.current, job.total, job.message)
+    return with_use(progress, job.cpu_seconds, job.memory_peak)
+
+
+def with_use(progress: Progress, cpu_seconds: float, memory_peak: int) -> Progress:
+    """Add what its processes use, where that was measured."""
+    return {**progress, "cpu_seconds": cpu_seconds, "memory_peak": memory_peak} if memory_peak else progress
 
 
 def public_log_line(line: JobLog) -> LogLine:

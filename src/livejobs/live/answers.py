@@ -17,7 +17,7 @@ from livejobs.conf import conf
 from livejobs.errors import InvalidError, NotFoundError
 from livejobs.groups import job_group, list_groups
 from livejobs.hints.channel_messages import Broadcast, job_events, progress_events
-from livejobs.hints.public_job import public_job, public_log_line, public_progress
+from livejobs.hints.public_job import progress_of, public_job, public_log_line
 from livejobs.live.identity import Door
 from livejobs.live.logs import Chunk
 from livejobs.live.reconciliation import Level
@@ -215,7 +215,7 @@ def remade(job_ids: Sequence[int]) -> list[Broadcast]:
     for job in Job.objects.using(conf.DATABASE).select_related("owner").filter(id__in=job_ids):
         events += job_events(job)
         if job.tick:  # else the job itself says all there is
-            progress = public_progress(job.tick, job.current, job.total, job.message)
+            progress = progress_of(job)
             events += progress_events(job.id, job.owner_key, job.attempt, progress)
     return events
 

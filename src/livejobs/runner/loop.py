@@ -17,7 +17,7 @@ import orjson
 
 from livejobs.conf import conf
 from livejobs.definition import Attempt, registry, running
-from livejobs.definition.cells import Cells
+from livejobs.definition.cells import CPU_BEFORE, Cells
 from livejobs.runner import interrupt, output, zygote
 from livejobs.runner.channel import Channel, ChannelClosedError
 from livejobs.runner.clean import CleanState
@@ -55,6 +55,7 @@ class Runner:
 
     def _attempt(self, order: dict[str, Any], pipe: int) -> Outcome:
         attempt = Attempt(order["job"], order["attempt"], order["task"], cells=self._cells, send=output.log)
+        attempt.view[CPU_BEFORE] = sum(os.times()[:4])
         output.open_streams(attempt, pipe)
         try:
             live_job = registry.get(order["task"])

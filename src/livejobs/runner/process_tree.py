@@ -89,7 +89,7 @@ def sweep(polite_seconds: float = 0.0) -> dict[int, int]:
         ended |= reap()
         below = descendants(os.getpid())
         if not below:
-            return ended
+            return ended | reap()  # one may have ended since
         if time.monotonic() >= kill_at:
             end(below, signal.SIGKILL)
         else:

@@ -23,7 +23,7 @@ from channels.layers import get_channel_layer
 from livejobs import groups, transitions
 from livejobs.conf import conf
 from livejobs.database.thread import AWAY, AgentDatabase
-from livejobs.definition import Attempt, LiveJob, registry
+from livejobs.definition import Attempt, LiveJob, registry, shown_bytes
 from livejobs.definition.cells import INTERRUPT
 from livejobs.health import presence
 from livejobs.hints import broadcast, publishing, queue_probes
@@ -85,7 +85,9 @@ class Agent:
         if job is None:
             return None
         attempt = new_attempt(job)
-        self._supervised[job.id] = AttemptSupervisor(AttemptWrites(job, attempt), self._database, timeout_of(job))
+        self._supervised[job.id] = AttemptSupervisor(
+            AttemptWrites(job, attempt), self._database, timeout_of(job), most_memory_of(job.task)
+        )
         return job, attempt
 
     def perform(self, live_job: LiveJob[..., Any], job: Job, attempt: Attempt) -> Outcome:
@@ -111,6 +113,11 @@ class Agent:
 
     def _death(self, attempt: Attempt, death: Death, last_line: str) -> Outcome:
         """What it means that a runner died: a stop that went to its last step, a shutdown, or a crash."""
+        supervisor = self._supervised[attempt.id]
+        if death.killed and supervisor.out_of_memory:
+            used, limit = shown_bytes(supervisor.out_of_memory), shown_bytes(most_memory_of(attempt.task) or 0)
+            message = f"It used {used} of memory; its limit is {limit}"
+            return Failed(described(ErrorReason.MEMORY, "", message), may_retry=True)
         reason = attempt.stop_reason
         if reason is not None and (death.killed or attempt.raised or attempt.view[INTERRUPT]):
             if death.killed and reason is not StopReason.SHUTDOWN:
@@ -254,6 +261,12 @@ def timeout_of(job: Job) -> float | None:
     """How long an attempt may take, in seconds."""
     live_job = registry.get(job.task)
     return live_job.options.timeout if live_job else None
+
+
+def most_memory_of(task: str) -> int | None:
+    """How much memory an attempt may use, in bytes."""
+    live_job = registry.get(task)
+    return live_job.options.memory_bytes if live_job else None
 
 
 def make_places(count: int) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from livejobs.conf import conf
 from livejobs.database.thread import AWAY, AgentDatabase
@@ -23,23 +24,34 @@ from livejobs.worker.writes import AttemptWrites
 
 logger = logging.getLogger("livejobs.worker")
 
+USE_SECONDS: Final = 1.0  # how often it is looked at what a job uses; a look costs a millisecond or two
+
 
 class AttemptSupervisor:
     """One attempt in the agent's care. `tick` never waits: writes are handed to the database thread.
 
     :param timeout: how long it may take, in seconds.
+    :param most_memory: how much its processes may use, in bytes.
     """
 
-    def __init__(self, writes: AttemptWrites, database: AgentDatabase, timeout: float | None = None) -> None:
+    def __init__(
+        self,
+        writes: AttemptWrites,
+        database: AgentDatabase,
+        timeout: float | None = None,
+        most_memory: float | None = None,
+    ) -> None:
         self.writes, self.attempt, self._database = writes, writes.attempt, database
         self.place: Place | None = None  # where it runs, once it does
         self.ended = False
-        self._timeout = timeout
+        self._timeout, self._most_memory = timeout, most_memory or math.inf
+        self.out_of_memory = 0  # what it used as it was ended for that
         self._lock = threading.Lock()  # over `ended`: nothing of ours may reach the place's next attempt
         self._kill_asked = False
         now = time.monotonic()
         self._renew_at = now + conf.BEAT_SECONDS
         self._log_at = self._save_at = now
+        self._use_at = now + USE_SECONDS
         self._stop_seen_at: float | None = None
         self._stop_shown = False
         self._under_way: dict[str, Future[Any]] = {}
@@ -54,6 +66,9 @@ class AttemptSupervisor:
             self.stop(StopReason.TIMEOUT)
         if self.attempt.stop_reason is not None:
             self._press(self.attempt.stop_reason, now)
+        if now >= self._use_at and self.place is not None:
+            self._use_at = now + USE_SECONDS
+            self._look_at_use(self.place)
         progress = self.writes.sample()
         if progress is not None:
             broadcast.send(self.writes.progress_events(progress))
@@ -62,6 +77,17 @@ class AttemptSupervisor:
             self._log_at = now + conf.LOG_SECONDS
         if self.writes.unsaved_progress and now >= self._save_at and self._once("save", self.writes.save_progress):
             self._save_at = now + conf.PROGRESS_SAVE_SECONDS
+
+    def _look_at_use(self, place: Place) -> None:
+        """See what the job's processes use, and end one that uses too much memory."""
+        use = place.use()
+        if use.memory > self._most_memory:
+            use = place.use(shared=True)  # forks share much of it
+        self.writes.note_use(use)
+        with self._lock:
+            if use.memory > self._most_memory and not self.ended and not self.out_of_memory:
+                self.out_of_memory = use.memory
+                place.kill()
 
     def stop(self, reason: StopReason) -> None:
         """Ask the attempt to stop; the first reason stands, but a lost lease is above all."""

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from livejobs.definition.cells import BEAT, SIZE, Cells
+from livejobs.definition.cells import BEAT, CPU_BEFORE, SIZE, Cells
 from livejobs.runner.channel import Channel, ChannelClosedError, pair
 from livejobs.worker.output_reader import OutputReader
+from livejobs.worker.resources import Use, of_all_below
 
 READ_BYTES: Final = 65_536
 PIPE_BYTES: Final = 1024 * 1024  # asked for; the kernel may give less
@@ -88,6 +89,14 @@ class Place:
         self._begin(start)
 
     # ------------------------------------------------------------ from any thread
+
+    def use(self, *, shared: bool = False) -> Use:
+        """What the processes of the attempt at hand use; its processor time since it began.
+
+        :param shared: count what they share once, which is slower.
+        """
+        seen = of_all_below(self._pid, shared=shared)
+        return Use(max(0.0, seen.cpu_seconds - self.cells.view[CPU_BEFORE]), seen.memory)
 
     def beat(self) -> None:
         """Say that the agent is alive; to be called each second."""

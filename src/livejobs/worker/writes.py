@@ -15,7 +15,7 @@ from livejobs.database.thread import AWAY
 from livejobs.definition import Attempt, registry
 from livejobs.definition.cells import MESSAGE_MAX
 from livejobs.hints import broadcast, channel_messages
-from livejobs.hints.public_job import iso, public_progress
+from livejobs.hints.public_job import iso, public_progress, with_use
 from livejobs.leases import Lease, NumberedLine, Renewal
 from livejobs.log_events import LogEvent, fields
 from livejobs.models import Job
@@ -24,6 +24,7 @@ from livejobs.runner.outcome import Failed, Outcome, Stopped, Succeeded, failure
 from livejobs.sanitize import clean, cut
 from livejobs.states import ErrorReason, StopReason
 from livejobs.worker.lines import shown
+from livejobs.worker.resources import Use
 
 logger = logging.getLogger("livejobs.worker")
 
@@ -56,6 +57,8 @@ class AttemptWrites:
         self._open = OpenLine(0, 0, "", 0.0)
         self._progress = public_progress(0, None, None, "")
         self._saved_tick = 0
+        self.use = Use(0, 0)  # of its processes, as seen last
+        self.memory_peak = self._told = 0
         self._sampling = threading.Lock()
 
     def sample(self) -> Progress | None:
@@ -63,16 +66,24 @@ class AttemptWrites:
         attempt = self.attempt
         with self._sampling:
             message = cut(clean(attempt.cells.doing), MESSAGE_MAX)
-            seen = public_progress(self._progress["tick"], attempt.current, attempt.total, message)
-            if seen == self._progress:
+            told = public_progress(self._progress["tick"], attempt.current, attempt.total, message)
+            seen = with_use(told, round(self.use.cpu_seconds, 2), self.memory_peak)
+            if seen == self._progress and self.use.memory == self._told:
                 return None
             seen["tick"] += 1
+            self._told = self.use.memory
             self._progress = seen
             return seen
 
+    def note_use(self, use: Use) -> None:
+        """Take what its processes use now."""
+        self.use = use
+        self.memory_peak = max(self.memory_peak, use.memory)
+
     def progress_events(self, progress: Progress) -> list[channel_messages.Broadcast]:
         """The events that tell screens of a sample."""
-        return channel_messages.progress_events(self.lease.job_id, self._owner_key, self.lease.attempt, progress)
+        lease = self.lease
+        return channel_messages.progress_events(lease.job_id, self._owner_key, lease.attempt, progress, self.use.memory)
 
     def open_line_events(self, now: float) -> list[channel_messages.Broadcast]:
         """The events that tell screens of the line that has no end yet; none while they know."""

@@ -141,6 +141,21 @@ def test_a_crash_is_a_failure_that_says_how(worker: Worker, maintenance: None, h
     assert finished(start(jobs.at_once)).state == "succeeded"
 
 
+def test_a_job_that_grows_beyond_its_memory_is_ended(worker: Worker) -> None:
+    row = finished(start(jobs.grows))
+    assert row.error is not None
+    assert (row.state, row.error["reason"], row.attempt) == ("failed", "memory", 1)
+    assert re.fullmatch(r"It used \d+ MB of memory; its limit is 150 MB", row.error["message"])
+    assert row.memory_peak > 150_000_000
+    assert finished(start(jobs.at_once)).state == "succeeded"
+
+
+def test_what_a_job_used_is_kept_in_its_row(worker: Worker) -> None:
+    row = finished(start(jobs.burns, seconds=2.5))
+    assert 1 < row.cpu_seconds < 5
+    assert 10_000_000 < row.memory_peak < 1_000_000_000
+
+
 def test_a_crash_touches_nobody_else(worker: Worker, maintenance: None, tmp_path: Path) -> None:
     mark = str(tmp_path / "other")
     other = start(jobs.prints_then_ends, mark=mark)

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, fields
 
 import pytest
 
-from livejobs.definition.options import NAMES, OptionError, Options, is_queue, is_seconds
+from livejobs.definition.options import NAMES, OptionError, Options, is_queue, is_seconds, shown_bytes
 
 
 def test_the_defaults_are_right_themselves():
@@ -49,3 +49,25 @@ def test_seconds_are_finite_numbers():
     assert all(map(is_seconds, [0, 0.5, 3_600]))
     assert not any(map(is_seconds, [-1, True, float("inf"), float("nan"), "5", None, 1e12]))
     assert is_seconds(-1, least=-10)
+
+
+@pytest.mark.parametrize(
+    ("given", "amount"),
+    [(1_000, 1_000), ("2 GB", 2_000_000_000), ("512MiB", 512 * 1024**2), ("1.5 kb", 1_500), ("800", 800)],
+)
+def test_memory_is_bytes_or_an_amount_with_its_unit(given, amount):
+    assert Options(memory=given).memory_bytes == amount
+
+
+@pytest.mark.parametrize("given", [0, -1, True, "", "much", "2 XB", "-1 GB", 1.5])
+def test_memory_that_is_no_amount_is_refused(given):
+    with pytest.raises(OptionError, match="memory must be bytes, or a text such as"):
+        Options(memory=given)
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [(900, "900 B"), (150_000_000, "150 MB"), (2_100_000_000, "2.1 GB"), (10**12, "1 TB")],
+)
+def test_an_amount_of_memory_is_written_in_its_largest_unit(amount, text):
+    assert shown_bytes(amount) == text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, cast
@@ -16,6 +17,7 @@ from livejobs.hints import broadcast
 from livejobs.leases import Renewal
 from livejobs.states import StopReason
 from livejobs.worker.attempt_supervisor import AttemptSupervisor
+from livejobs.worker.resources import Use
 
 
 class Writes:
@@ -44,6 +46,9 @@ class Writes:
     def sample(self) -> None:
         return None
 
+    def note_use(self, use: Use) -> None:
+        self.used = use
+
     def open_line_events(self, now: float) -> list[Any]:
         return [self.attempt.open_line] if self.attempt.open_line else []
 
@@ -68,12 +73,16 @@ class Place:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.memory = self.shares = 50_000_000
 
     def interrupt(self) -> None:
         self.asked.append("interrupt")
 
     def kill(self) -> None:
         self.asked.append("kill")
+
+    def use(self, *, shared: bool = False) -> Use:
+        return Use(1.5, self.shares if shared else self.memory)
 
 
 @pytest.fixture
@@ -241,3 +250,23 @@ def test_another_error_of_a_write_is_logged_with_its_job(writes, caplog):
     one.tick(one._renew_at)
     (record,) = caplog.records
     assert (record.event, record.job, record.task, record.attempt) == ("job.write_failed", 7, "work", 1)
+
+
+def test_what_it_uses_is_looked_at_once_a_second(writes, place):
+    one = AttemptSupervisor(writes, cast(Any, Database()))
+    one.place = place
+    begun = time.monotonic()
+    one.tick(begun)
+    assert not hasattr(writes, "used")
+    one.tick(begun + 1.5)
+    assert writes.used == Use(1.5, 50_000_000)
+
+
+@pytest.mark.parametrize(("shares", "asked"), [(50_000_000, []), (90_000_000, ["kill"])])
+def test_too_much_memory_ends_it_unless_forks_only_share_it(writes, place, shares, asked):
+    one = AttemptSupervisor(writes, cast(Any, Database()), None, 60_000_000)
+    one.place, place.memory, place.shares = place, 100_000_000, shares
+    for second in (1.5, 3.0):
+        one.tick(time.monotonic() + second)
+    assert place.asked == asked
+    assert one.out_of_memory == (shares if asked else 0)

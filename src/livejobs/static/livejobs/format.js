@@ -30,6 +30,9 @@ export function estimate(ms) {
   return max(SECOND, ceil(ms / step) * step);
 }
 
+/** Of memory. @param {number} n */
+export const bytes = (n) => (n / 1e6).toLocaleString(language, { style: "unit", unit: "megabyte", maximumFractionDigits: 0 });
+
 /** A new one for each of 10,000 lines would take seconds. @type {Record<string, Intl.DateTimeFormat>} */
 const clocks = {};
 

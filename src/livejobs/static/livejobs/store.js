@@ -173,12 +173,13 @@ export class JobStore extends EventTarget {
   }
 
   /** The higher (attempt, tick) wins. @param {number} id @param {Progress & {attempt: number}} progress */
-  #progress(id, { attempt, tick, current, total, message }) {
+  #progress(id, { attempt, tick, current, total, message, cpu_seconds, memory_peak, memory }) {
     const entry = this.#entry(id);
     if (!entry) return;
     const old = entry.progress;
     if (attempt < old.attempt || (attempt === old.attempt && tick <= old.tick)) return;
-    entry.progress = { attempt, tick, current, total, message };
+    const use = memory_peak && { cpu_seconds, memory_peak, memory };
+    entry.progress = { attempt, tick, current, total, message, ...use };
     this.#touch(id, entry);
   }
 

@@ -1,5 +1,6 @@
 // @ts-check
 import { describe, ownWords } from "../describe.js";
+import { bytes, whole } from "../format.js";
 import { FINISHED } from "../protocol.js";
 import { html, nothing } from "../vendor/lit-html.js";
 import { language, say } from "../words.js";
@@ -140,6 +141,7 @@ ${this.#back()}
 
   /** @param {Job} job */
   #details(job) {
+    const { cpu_seconds, memory_peak, memory } = job.progress;
     /** @type {[string, unknown][]} */
     const facts = [
       ["task", job.task],
@@ -147,6 +149,9 @@ ${this.#back()}
       ["attempts", job.attempt],
       ["losses", job.losses],
       ["worker", job.worker],
+      ["cpu", cpu_seconds && whole(cpu_seconds * 1000)],
+      ["memory", memory && bytes(memory)],
+      ["memory_peak", memory_peak && bytes(memory_peak)],
       ["owner", job.owner],
       ["created", html`<time datetime=${job.created_at}>${new Date(job.created_at).toLocaleString(language)}</time>`],
     ];
