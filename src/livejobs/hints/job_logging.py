@@ -8,6 +8,7 @@ from typing import Any, Final
 from livejobs import signals
 from livejobs.log_events import LogEvent, fields
 from livejobs.models import Job
+from livejobs.sanitize import one_line
 from livejobs.states import EdgeName, State
 
 logger = logging.getLogger("livejobs.jobs")
@@ -23,7 +24,8 @@ def connect() -> None:
 def _write(job: Job, edge: EdgeName, **_: Any) -> None:
     detail = ""
     if job.state == State.FAILED and job.error:
-        detail = f": {job.error.get('type') or job.error.get('reason')}: {job.error.get('message', '')}"
+        # the words of a job may command a terminal, or look like a record of somebody else
+        detail = one_line(f": {job.error.get('type') or job.error.get('reason')}: {job.error.get('message', '')}")
     level = logging.WARNING if job.state == State.FAILED or edge in LOSSES else logging.INFO
     about = fields(
         LogEvent.JOB_CHANGED, job=job.id, task=job.task, attempt=job.attempt, edge=edge.value, state=str(job.state),

@@ -6,6 +6,8 @@ import os
 import sys
 from typing import Final, TextIO
 
+from livejobs.sanitize import one_line
+
 NAME_WIDTH: Final = 12
 GREEN: Final = "\x1b[32m"
 DIM: Final = "\x1b[2m"
@@ -40,7 +42,7 @@ class Output:
 
     def passed_on(self, name: str, line: str) -> None:
         """Write one line that a part wrote."""
-        self._write(self.err, f"{_colour(self.err, DIM, f'{name:<{NAME_WIDTH}}{self.bar}')} {line}")
+        self._write(self.err, f"{_colour(self.err, DIM, f'{name:<{NAME_WIDTH}}{self.bar}')} {one_line(line)}")
 
     def _write(self, stream: TextIO, line: str) -> None:
         try:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from livejobs.protocol import PublicJob
+from livejobs.sanitize import plain
 from livejobs.states import BY_PEOPLE, FINISHED, EdgeName, ErrorReason, State
 from livejobs.web.timeline import Step, StepError
 from livejobs.web.words import WORDS, say
@@ -111,7 +112,7 @@ def _failure(job: PublicJob) -> str:
     if error is None:
         return ""
     text = ": ".join(part for part in (error["type"], error["message"]) if part)
-    return _own_words(error) or text.split("\n", 1)[0][:ERROR_MAX]
+    return _own_words(error) or plain(text).split("\n", 1)[0][:ERROR_MAX]
 
 
 def _own_words(error: Mapping[str, Any]) -> str:
@@ -120,13 +121,18 @@ def _own_words(error: Mapping[str, Any]) -> str:
     return say(key) if key else ""
 
 
+def _plain(error: StepError | None) -> StepError | None:
+    """An error without what a terminal would obey; the scripts make its colours."""
+    return cast("StepError", {name: plain(str(text)) for name, text in error.items()}) if error else None
+
+
 def _told(step: Step, before: Step | None) -> bool:
     """Whether the step before it says it already: a cancel says that the attempt is being stopped."""
     return step["edge"] == EdgeName.STOPPING and before is not None and before["edge"] == EdgeName.CANCEL
 
 
 def _step(step: Step) -> StepFacts:
-    edge, actor, error = step["edge"], step["actor"], step["error"]
+    edge, actor, error = step["edge"], step["actor"], _plain(step["error"])
     kind = "cancelling" if edge == EdgeName.CANCEL and step["state"] == State.RUNNING else step["state"]
     return StepFacts(
         kind=kind,

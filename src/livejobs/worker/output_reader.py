@@ -11,6 +11,7 @@ import orjson
 
 from livejobs.definition import Attempt
 from livejobs.runner.framing import Frame, Kind, Unframer
+from livejobs.sanitize import one_line, plain
 from livejobs.worker.lines import LineCutter
 
 
@@ -56,10 +57,16 @@ class OutputReader:
             with suppress(ValueError):  # forged by the job
                 self.outcome = orjson.loads(frame.data)
         elif frame.kind is Kind.OPERATOR:
-            with suppress(ValueError, KeyError, TypeError):
-                about = orjson.loads(frame.data)
-                logging.getLogger(about["logger"]).log(about["level"], "%s", about["text"])
+            _tell_operator(frame.data)
         else:
             text = frame.data.decode("utf-8", "replace")
             for line in text.splitlines() or [""]:
                 self.attempt.write(frame.kind.name.lower(), line)
+
+
+def _tell_operator(data: bytes) -> None:
+    """Log what the machinery says in the runner; a job may forge it, so it commands no terminal and begins no line."""
+    with suppress(ValueError, TypeError, KeyError):
+        about = orjson.loads(data)
+        lines = plain(about["text"]).splitlines()
+        logging.getLogger(one_line(about["logger"])).log(about["level"], "%s", "\n    ".join(lines))

@@ -7,7 +7,7 @@ import pytest
 from livejobs import transitions
 from livejobs.hints import broadcast, publishing
 from livejobs.states import State
-from tests.support.rows import ERROR, TASK, claimed, in_state
+from tests.support.rows import DONE, ERROR, TASK, claimed, in_state
 
 pytestmark = pytest.mark.django_db
 
@@ -34,3 +34,11 @@ def test_our_own_log_tells_each_change(caplog, django_capture_on_commit_callback
         ("INFO", f"Job {lost.id} {TASK}: claim, attempt 1"),
         ("WARNING", f"Job {lost.id} {TASK}: lose, attempt 1: lost: {transitions.LOST_ERROR['message']}"),
     ]
+
+
+def test_the_words_of_a_job_command_no_terminal_and_begin_no_line(caplog, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        job, lease = claimed()
+        transitions.fail(lease, {**ERROR, "message": "\x1b[2Jbad\nJob 1 x: succeed\u202e"}, DONE)
+    [text] = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert text == f"Job {job.id} {TASK}: fail, attempt 1: ValueError: bad ⏎ Job 1 x: succeed"

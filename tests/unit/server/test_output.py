@@ -46,6 +46,12 @@ def test_plain_lines_in_a_pipe():
     assert err.lines() == ["worker ended unexpectedly.", "web         │ a line"]
 
 
+def test_what_a_part_wrote_commands_no_terminal():
+    err = Stream("utf-8", terminal=True)
+    Output(err, err).passed_on("worker", "\x1b[2J\x1b]0;title\x07Job 7 \u202efailed\r")
+    assert err.lines()[0].split("│", 1)[1].replace("\x1b[0m", "") == " Job 7 failed"
+
+
 def test_colours_on_a_terminal_unless_somebody_wants_none(monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
     terminal = Stream("utf-8", terminal=True)

@@ -86,3 +86,16 @@ def test_the_last_line_is_of_what_was_printed(reader):
     assert reader.last_line == ""
     reader.feed(b"Segmentation fault\n\n" + record(Kind.INFO, b"logged"))
     assert reader.last_line == "Segmentation fault"
+
+
+def test_what_a_job_forges_commands_no_terminal_and_begins_no_line_of_the_workers_log(reader, caplog):
+    about = {"logger": "livejobs\n.x", "level": logging.ERROR, "text": "\x1b[2Jone\nJob 7 forged\r"}
+    reader.feed(record(Kind.OPERATOR, orjson.dumps(about)))
+    assert caplog.record_tuples == [("livejobs ⏎ .x", logging.ERROR, "one\n    Job 7 forged")]
+
+
+@pytest.mark.parametrize("data", [b"no json", b"[]", b"{}", b'{"logger": 1, "level": "x", "text": null}'])
+def test_what_is_nothing_of_the_machinery_is_nothing(reader, caplog, data):
+    reader.feed(record(Kind.OPERATOR, data) + record(Kind.INFO, b"next", 2))
+    assert lines(reader) == [("info", "next")]
+    assert caplog.records == []

@@ -1,5 +1,6 @@
 // @ts-check
 // What a row says of a job: more than `facts.py`.
+import { plain } from "./ansi.js";
 import { clock, estimate, exact, whole } from "./format.js";
 import { FINISHED } from "./protocol.js";
 import { number, say } from "./words.js";
@@ -39,7 +40,7 @@ export function failureOf({ error }) {
   if (!error) return "";
   const own = ownWords(error);
   if (own) return own;
-  const text = [error.type, error.message].filter(Boolean).join(": ");
+  const text = plain([error.type, error.message].filter(Boolean).join(": "));
   return Array.from(text.split("\n", 1)[0]).slice(0, 200).join("");
 }
 
@@ -76,7 +77,7 @@ const lines = {
       parts.push(say("left", { time: whole(estimate(Math.trunc((elapsed * (total - current)) / current))) }));
     }
     if (current !== null) parts.push(total ? `${number(current)}/${number(total)}` : number(current));
-    if (message) parts.push(message);
+    if (message) parts.push(plain(message));
     if (job.attempt > 1) parts.push(say("attempt", { n: job.attempt }));
     return parts.join(" · ");
   },

@@ -1,11 +1,12 @@
 // @ts-check
+import { plain } from "../ansi.js";
 import { describe, ownWords } from "../describe.js";
 import { bytes, whole } from "../format.js";
 import { FINISHED } from "../protocol.js";
 import { html, nothing } from "../vendor/lit-html.js";
 import { language, say } from "../words.js";
 import { LivejobsElement } from "./element.js";
-import { button, panel, pre, stateOf } from "./parts.js";
+import { button, panel, pre, rich, stateOf } from "./parts.js";
 import { resultOf } from "./result.js";
 import { timelineOf } from "./timeline.js";
 
@@ -122,9 +123,9 @@ ${this.#back()}
     const offered = this.page.snapshot.traceback && !own && trace === null;
     return panel(
       "error",
-      [text ? html`<p class="lj-message" dir="auto">${text}</p>` : nothing, trace === null ? nothing : pre(trace)],
+      [text ? html`<p class="lj-message" dir="auto">${rich(text)}</p>` : nothing, trace === null ? nothing : pre(rich(trace))],
       offered ? button(say("show_traceback"), () => this.#loadTraceback()) : nothing,
-      html`${say("error")} ${error.type ? html`<code>${error.type}</code>` : nothing}`,
+      html`${say("error")} ${error.type ? html`<code>${plain(error.type)}</code>` : nothing}`,
     );
   }
 

@@ -1,4 +1,5 @@
 // @ts-check
+import { piecesOf, plain } from "../ansi.js";
 import { clock } from "../format.js";
 import { FINISHED, LOG_MAX } from "../protocol.js";
 import { html, nothing } from "../vendor/lit-html.js";
@@ -74,7 +75,7 @@ export class LivejobsLog extends LivejobsElement {
   #showOpen() {
     const text = this.page.store.open(this.#id);
     const line = make("div", "lj-logline");
-    line.append(make("a", "", "…"), make("time", ""), textOf(text));
+    line.append(make("a", "", "…"), make("time", "", clock(new Date(this.page.now).toISOString())), textOf(text));
     this.#open.replaceChildren(...(text ? [line] : []));
     if (this.#open.parentNode !== this.#scroll) this.#scroll.append(this.#open);
   }
@@ -170,7 +171,7 @@ export class LivejobsLog extends LivejobsElement {
     const lines = this.page.store.log(this.#id);
     try {
       await navigator.clipboard.writeText(
-        lines.flatMap(({ seq, text }, at) => [...leftOut(lines[at - 1]?.seq ?? 0, seq), text]).join("\n"),
+        lines.flatMap(({ seq, text }, at) => [...leftOut(lines[at - 1]?.seq ?? 0, seq), plain(text)]).join("\n"),
       );
       this.#copied = say("copied");
     } catch {
@@ -216,8 +217,13 @@ function lineOf({ seq, at, level, text }) {
 
 /** @param {string} text */
 function textOf(text) {
-  const span = make("span", "", text);
+  const span = make("span", "");
   span.dir = "auto";
+  for (const { text: part, names, href } of piecesOf(text)) {
+    if (!names && !href) span.append(part);
+    else if (!href) span.append(make("span", names, part));
+    else span.append(Object.assign(make("a", names, part), { href, target: "_blank", rel: "noopener noreferrer" }));
+  }
   return span;
 }
 

@@ -1,5 +1,6 @@
 // @ts-check
 // What several elements draw alike.
+import { piecesOf } from "../ansi.js";
 import { clock } from "../format.js";
 import { html, nothing } from "../vendor/lit-html.js";
 import { say } from "../words.js";
@@ -27,3 +28,13 @@ export const pre = (text) => html`<pre class="lj-pre" dir="auto" tabindex="0">${
 
 /** @param {string} at */
 export const timeOf = (at) => html`<time datetime=${at}>${clock(at)}</time>`;
+
+/** What a job wrote. @param {string} text */
+export const rich = (text) =>
+  piecesOf(text).map(({ text, names, href }) =>
+    href
+      ? html`<a class=${names} href=${href} target="_blank" rel="noopener noreferrer">${text}</a>`
+      : names
+        ? html`<span class=${names}>${text}</span>`
+        : text,
+  );

@@ -1,10 +1,11 @@
 // @ts-check
+import { plain } from "../ansi.js";
 import { ownWords } from "../describe.js";
 import { exact } from "../format.js";
 import { BY_PEOPLE, EdgeName, FINISHED } from "../protocol.js";
 import { html, nothing } from "../vendor/lit-html.js";
 import { say } from "../words.js";
-import { icon, pre, timeOf } from "./parts.js";
+import { icon, pre, rich, timeOf } from "./parts.js";
 
 /** @param {Step[]} steps oldest first @param {number} now the server's time in milliseconds */
 export function timelineOf(steps, now) {
@@ -41,7 +42,7 @@ function rest({ edge, attempt, run_at, actor }) {
 function errorOf({ error }) {
   if (!error) return nothing;
   const { type, traceback } = error;
-  return html`<div class="lj-steperror"><p dir="auto">${type && html`<code>${type}</code> `}${ownWords(error) || error.message}</p>${
-    traceback && html`<details><summary>${say("traceback")}</summary>${pre(traceback)}</details>`
+  return html`<div class="lj-steperror"><p dir="auto">${type && html`<code>${plain(type)}</code> `}${ownWords(error) || rich(error.message)}</p>${
+    traceback && html`<details><summary>${say("traceback")}</summary>${pre(rich(traceback))}</details>`
   }</div>`;
 }
