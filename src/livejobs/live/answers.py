@@ -55,7 +55,7 @@ from livejobs.protocol import (
 )
 
 LOG_LINES: Final = 500  # of one read
-LOG_CHARACTERS: Final = 512 * 1024  # of the lines of one read; a single line may be longer
+LOG_CHARACTERS: Final = 256 * 1024  # of the lines of one read; a single line may be longer
 COMPARED_AT_ONCE: Final = 500  # ids in one query
 NEWCOMERS_AT_ONCE: Final = 10_000  # of the newest rows, those looked at together for what a list misses
 
