@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from livejobs.protocol import PublicJob
+from livejobs.sanitize import plain
 from livejobs.states import FINISHED, ErrorReason, State
 from livejobs.web.words import say
 
@@ -192,7 +193,7 @@ def failure_of(job: PublicJob) -> str:
         return ""
     if own := own_words(error):
         return own
-    text = ": ".join(part for part in (error["type"], error["message"]) if part)
+    text = plain(": ".join(part for part in (error["type"], error["message"]) if part))
     return text.split("\n", 1)[0][:ERROR_MAX]
 
 
