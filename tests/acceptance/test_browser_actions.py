@@ -53,7 +53,7 @@ def test_a_job_that_does_not_look_is_interrupted(person: Person, server: Server,
     cancel(page, id_of(line))
     line.get_by_role("button", name="Stop it").click()
     expect(line.locator(".lj-word")).to_have_text("Cancelling")
-    expect(line.locator(".lj-text")).to_have_text(re.compile(r"^Asked \d s ago; stops at its next step$"))
+    expect(line.locator(".lj-text")).to_have_text(re.compile(r"^Asked \d s ago; being stopped$"))
     expect(line.get_by_role("button")).to_have_count(0)
     expect(line.locator(".lj-word")).to_have_text("Cancelled")
 

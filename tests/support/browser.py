@@ -88,7 +88,8 @@ def hold(gate: str) -> str:
 
 @live_job(title="Deaf")
 def deaf(gate: str) -> None:
-    """Never look whether anybody wants it to stop."""
+    """Look once whether anybody wants it to stop, and never again: it has five seconds then."""
+    current_job().check_cancelled()
     while said(gate) != "end":
         time.sleep(0.02)
 

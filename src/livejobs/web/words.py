@@ -27,7 +27,7 @@ WORDS: Final = {
     "broker_down": _("Accepted; it starts when the queue can be reached"),
     "attempt": _("attempt {n}"),
     "left": _("about {time} left"),
-    "asked": _("Asked {time} ago; stops at its next step"),
+    "asked": _("Asked {time} ago; being stopped"),
     "interrupting": _("Asked {time} ago; being interrupted"),
     "retry_in": _("Attempt {n} of {of} in {time}"),
     "retry_soon": _("Attempt {n} of {of} is due"),
