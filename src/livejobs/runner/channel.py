@@ -55,7 +55,8 @@ class Channel:
             whole = memoryview(_LENGTH.pack(len(data)) + data)
             rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
             sent = self._line.sendmsg([whole], rights)
-            self._line.sendall(whole[sent:])
+            if sent < len(whole):  # to send nothing would fail where the other side took all, and ended since
+                self._line.sendall(whole[sent:])
         except OSError as error:
             raise ChannelClosedError(str(error)) from error
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -49,7 +51,8 @@ def load(tasks: str, *, strict: bool = False) -> tuple[LiveJob[..., Any], ...]:
     registry.short_names = registry.keeps_refusals = True
     before = {id(job) for job in registry}
     try:
-        module = _load_file(Path(tasks).expanduser()) if is_path(tasks) else _load_module(tasks)
+        with _logging_of_its_own():
+            module = _load_file(Path(tasks).expanduser()) if is_path(tasks) else _load_module(tasks)
     except LoadError as error:
         raise LoadError(_listed(tasks, [*registry.refusals, error.message])) from error
     # a module that was imported before defines nothing anew: what stands in it counts too
@@ -71,6 +74,23 @@ def sources(tasks: str) -> list[str]:
     folder = path.parent if is_path(tasks) else Path.cwd()
     loaded = [getattr(module, "__file__", None) for module in tuple(sys.modules.values())]
     return sorted({file for file in loaded if file and _is_own(file, folder)})
+
+
+@contextmanager
+def _logging_of_its_own() -> Iterator[None]:
+    """Let the file find a root logger without handlers, as any script does: `basicConfig` is for its jobs."""
+    from livejobs.runner import output
+
+    root = logging.getLogger()
+    ours = list(root.handlers), root.level
+    root.handlers.clear()
+    root.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        output.remember_logging()
+        root.handlers[:], level = ours
+        root.setLevel(level)
 
 
 def is_path(tasks: str) -> bool:

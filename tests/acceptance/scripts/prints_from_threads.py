@@ -7,7 +7,7 @@ from livejobs import live_job
 
 def say(name):
     for number in range(300):
-        print("thread", name, "line", number)
+        print(f"thread {name} line {number}\n", end="")  # in one write: print() writes the end of a line by itself
 
 
 @live_job

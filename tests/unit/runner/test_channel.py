@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 
@@ -91,3 +92,24 @@ def test_what_is_no_json_object_is_no_message(ends, data):
     theirs.sendall(struct.pack(">I", len(data)) + data)
     with pytest.raises(ChannelClosedError, match="no JSON object"):
         ours.receive()
+
+
+def test_what_was_taken_was_sent_even_if_the_other_side_ended_since(monkeypatch):
+    """Else an order would be given twice, and its function run twice."""
+    line = socket.socketpair()
+
+    class Dying:
+        def fileno(self) -> int:
+            return line[0].fileno()
+
+        def sendmsg(self, *arguments: Any) -> int:
+            sent = line[0].sendmsg(*arguments)
+            line[1].recv(1 << 16)
+            line[1].close()
+            return sent
+
+        def sendall(self, data: Any) -> None:
+            line[0].sendall(data)
+
+    Channel(cast(Any, Dying())).send({"job": 1})
+    line[0].close()
