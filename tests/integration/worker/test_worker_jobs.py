@@ -188,7 +188,7 @@ def test_a_stop_inside_the_logging_module_leaves_no_lock(worker: Worker, round_n
     actions.cancel(job)
     row = finished(job)
     assert row.state == "cancelled"
-    assert len(log_of(row)) == row.log_seq
+    assert 0 < len(log_of(row)) <= row.log_seq  # where it logged much, the middle is not kept
 
 
 def test_a_stop_inside_our_own_code_leaves_it_working(worker: Worker) -> None:

@@ -154,8 +154,8 @@ ${this.#back()}
       ["created", html`<time datetime=${job.created_at}>${new Date(job.created_at).toLocaleString(language)}</time>`],
       // last: they come while one reads
       ["cpu", cpu_seconds && whole(cpu_seconds * 1000)],
-      ["memory", memory && bytes(memory)],
       ["memory_peak", memory_peak && bytes(memory_peak)],
+      ["memory", memory && bytes(memory)],
     ];
     const shown = facts.map(([key, value]) => (value ? html`<dt>${say(key)}</dt><dd>${value}</dd>` : nothing));
     return panel("details", html`<dl class="lj-facts">${shown}</dl>`);
