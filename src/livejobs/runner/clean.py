@@ -44,7 +44,7 @@ class _Logger:
     disabled: bool
 
     def put_back(self) -> None:
-        self.logger.setLevel(self.level)
+        _set_level(self.logger, self.level)
         self.logger.handlers[:] = self.handlers
         self.logger.filters[:] = self.filters
         self.logger.propagate, self.logger.disabled = self.propagate, self.disabled
@@ -151,13 +151,14 @@ class CleanState:
             random.seed()
 
     def _put_back_logging(self) -> None:
-        logging.disable(self._logging[0])
+        if logging.root.manager.disable != self._logging[0]:
+            logging.disable(self._logging[0])
         logging.setLogRecordFactory(self._logging[1])
         logging.raiseExceptions = self._logging[2]
         known = {state.logger for state in self._loggers}
         for logger in _loggers():
             if logger not in known:  # made by the attempt: as a new one is
-                logger.setLevel(logging.NOTSET)
+                _set_level(logger, logging.NOTSET)
                 logger.handlers.clear()
                 logger.propagate, logger.disabled = True, False
         for state in self._loggers:
@@ -186,6 +187,12 @@ def handlers() -> set[logging.Handler]:
     """Every handler: those that logging remembers, and those it does not since a dictConfig."""
     known = {reference() for reference in logging._handlerList}  # type: ignore[attr-defined]
     return {handler for logger in _loggers() for handler in logger.handlers} | (known - {None})
+
+
+def _set_level(logger: logging.Logger, level: int) -> None:
+    """Set a level that is another: each time it is set, logging forgets what it knows of every logger."""
+    if logger.level != level:
+        logger.setLevel(level)
 
 
 def _of(logger: logging.Logger) -> _Logger:
