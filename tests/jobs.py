@@ -6,6 +6,7 @@ import ctypes
 import gc
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -500,6 +501,13 @@ def stuck_in_c(seconds: int = 60) -> str:
     print("waiting")
     ctypes.PyDLL(None).sleep(seconds)
     return "slept"
+
+
+@live_job
+def matches_for_ever() -> bool:
+    """Look for a pattern that takes longer than anybody waits: C code, which keeps the interpreter's lock."""
+    print("waiting")
+    return re.match(r"(a+)+$", "a" * 40 + "b") is not None
 
 
 @live_job

@@ -112,6 +112,29 @@ def test_a_job_page_in_mid_run(person: Person, server: Server, gate: str) -> Non
     assert seqs == [str(number) for number in range(1, len(seqs) + 1)]  # none lost, none doubled
 
 
+def test_where_a_job_is(person: Person, server: Server, gate: str) -> None:
+    page = person.open()
+    job = person.job(page, "hold", "Slow", gate=gate)
+    server.let(gate, 100)
+    page.goto(f"{server.url}jobs/{job}/")
+    expect(page.locator(".lj-log")).to_contain_text("step 100")
+    where = page.get_by_role("region", name="Where it is")
+    expect(where).to_have_count(0)  # nobody asked
+    page.get_by_role("button", name="Where is it?").click()
+    expect(where).to_contain_text("Main thread (most recent call last):")
+    expect(where).to_contain_text("in hold")
+    page.route("**/stacks/", lambda route: route.fulfill(status=204))
+    where.get_by_role("button", name="Where is it?").click()
+    expect(where).to_contain_text("No answer: the job just ended, or its worker does not answer.")
+    page.unroute("**/stacks/")
+    where.get_by_role("button", name="Where is it?").click()
+    expect(where).to_contain_text("in hold")
+    server.let(gate)
+    expect(page.locator(".lj-jobhead .lj-word")).to_have_text("Completed")  # it was not stopped
+    expect(where).to_have_count(0)
+    expect(page.get_by_role("button", name="Where is it?")).to_have_count(0)
+
+
 def test_the_timeline_catches_up(person: Person, server: Server, gate: str) -> None:
     """The job finishes while an older timeline is still under way."""
     page = person.open()

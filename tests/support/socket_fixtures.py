@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 
 from livejobs.database import pool
+from livejobs.hints import own_layer
 from livejobs.live import hub, layer
 from tests.support.servers import Valkey
 from tests.support.sockets import PATIENCE, Sockets, others
@@ -34,6 +35,6 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layer, "PING_SECONDS", 0.1)
     monkeypatch.setattr(layer, "DELAYED_SECONDS", 0.5)
     monkeypatch.setattr(layer, "REOPEN_SECONDS", 1.0)
-    monkeypatch.setattr(layer, "CALL_SECONDS", 0.5)
+    monkeypatch.setattr(own_layer, "CALL_SECONDS", 0.5)
     monkeypatch.setattr(layer, "PAUSE_SECONDS", 0.1)
     monkeypatch.setattr(hub, "STATUS_SECONDS", 0.1)

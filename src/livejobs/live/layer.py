@@ -16,9 +16,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from typing import Any, Final, TypeVar
 
-from channels.layers import InMemoryChannelLayer, channel_layers, get_channel_layer
-
-from livejobs.conf import conf
+from livejobs.hints import own_layer
 
 logger = logging.getLogger("livejobs.live")
 
@@ -26,7 +24,6 @@ T = TypeVar("T")
 
 ECHO: Final = "livejobs.echo"
 PING_SECONDS: Final = 1.0
-CALL_SECONDS: Final = 2.0  # one call of the layer may take this long
 DELAYED_SECONDS: Final = 3.0  # without an echo for this long live updates are said to be delayed
 REOPEN_SECONDS: Final = 6.0  # … and for this long the connection is given up
 PAUSE_SECONDS: Final = 0.5  # before a new connection is tried
@@ -79,7 +76,7 @@ class LayerLink:
         """Stay connected until cancelled."""
         while not being_cancelled():
             try:
-                layer = _own_layer()
+                layer = own_layer.make()
                 if layer is not None:
                     await self._serve(layer)
             except Exception as error:
@@ -99,7 +96,7 @@ class LayerLink:
             writers: list[asyncio.Task[None]] = []
             # In reverse: calls may hold the layer's lock, and the reader would unsubscribe from a server that is dead.
             leaving.push_async_callback(_end, reader)
-            leaving.push_async_callback(_let_go, layer)
+            leaving.push_async_callback(own_layer.let_go, layer)
             leaving.push_async_callback(_end, writers)
             leaving.callback(self._stop_reading)
             channel = await _bounded(layer.new_channel())
@@ -181,22 +178,6 @@ class LayerLink:
         self._changed()
 
 
-def _own_layer() -> Any:
-    """A layer of our own: one that is given up takes nobody else's channels with it."""
-    shared = get_channel_layer(conf.CHANNEL_LAYER)
-    if shared is None or isinstance(shared, InMemoryChannelLayer):
-        return shared
-    return channel_layers.make_backend(conf.CHANNEL_LAYER)
-
-
-async def _let_go(layer: Any) -> None:
-    if layer is None or isinstance(layer, InMemoryChannelLayer):
-        return
-    with suppress(Exception):
-        async with asyncio.timeout(CALL_SECONDS):
-            await layer.flush()
-
-
 def _begin(work: Callable[[Any, str], Coroutine[Any, Any, None]], layer: Any, channel: str) -> asyncio.Task[None]:
     return asyncio.create_task(work(layer, channel), name=f"livejobs-{getattr(work, '__name__', '')}")
 
@@ -209,7 +190,7 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
 
 async def _bounded(call: Awaitable[T]) -> T:
     """Make one call of the layer. A task that was asked to end meanwhile ends here, whatever the layer swallowed."""
-    async with asyncio.timeout(CALL_SECONDS):
+    async with asyncio.timeout(own_layer.CALL_SECONDS):
         answer = await call
     if being_cancelled():
         raise asyncio.CancelledError

@@ -30,10 +30,13 @@ OOM_SCORE: str = "500"  # the kernel's first victim where memory ends: the job, 
 
 
 class Runner:
-    """The runner's side of its channel."""
+    """The runner's side of its channel.
 
-    def __init__(self, channel: Channel, cells: Cells) -> None:
-        self._channel, self._cells = channel, cells
+    :param page: the file behind the cells: past them the stacks go.
+    """
+
+    def __init__(self, channel: Channel, cells: Cells, page: int) -> None:
+        self._channel, self._cells, self._page = channel, cells, page
 
     def run(self) -> NoReturn:
         """Run what the agent sends until it is gone."""
@@ -56,6 +59,7 @@ class Runner:
     def _attempt(self, order: dict[str, Any], pipe: int) -> Outcome:
         attempt = Attempt(order["job"], order["attempt"], order["task"], cells=self._cells, send=output.log)
         attempt.view[CPU_BEFORE] = sum(os.times()[:4])
+        self._show_stacks()
         output.open_streams(attempt, pipe)
         try:
             live_job = registry.get(order["task"])
@@ -70,6 +74,12 @@ class Runner:
                 )  # fmt: skip
         finally:
             output.flush()
+
+    def _show_stacks(self) -> None:
+        """Write the stacks of all threads whenever asked for, by C code: also where a thread keeps Python's lock."""
+        with suppress(ValueError, RuntimeError, OSError):
+            faulthandler.unregister(zygote.STACKS)  # an earlier job may have taken the signal
+            faulthandler.register(zygote.STACKS, self._page, all_threads=True)
 
     def _tell(self, outcome: dict[str, Any]) -> None:
         """Tell the outcome; through the pipe where the job closed the channel (`os.closerange`)."""
@@ -113,11 +123,14 @@ def prepare() -> None:
     interrupt.install()
 
 
-def serve(cells: Cells) -> zygote.Serve:
-    """What a zygote's fork does."""
+def serve(cells: Cells, page: int) -> zygote.Serve:
+    """What a zygote's fork does.
+
+    :param page: the file behind the cells.
+    """
 
     def run(line: socket.socket) -> NoReturn:
-        Runner(Channel(line), cells).run()
+        Runner(Channel(line), cells, page).run()
 
     return run
 

@@ -58,7 +58,7 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def end(pids: list[int], number: signal.Signals) -> None:
+def end(pids: list[int], number: int) -> None:
     """Send a signal to each that is still there."""
     for pid in pids:
         with suppress(ProcessLookupError, PermissionError):

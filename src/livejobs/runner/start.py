@@ -38,7 +38,7 @@ def serve(line: int, page: int, still_seconds: float) -> None:
 
     set_title("livejobs-zygote")
     cells = Cells(mmap.mmap(page, SIZE))
-    Zygote(Channel(socket.socket(fileno=line)), cells, still_seconds, loop.serve(cells)).run()
+    Zygote(Channel(socket.socket(fileno=line)), cells, still_seconds, loop.serve(cells, page)).run()
 
 
 if __name__ == "__main__":

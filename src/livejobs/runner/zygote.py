@@ -29,6 +29,8 @@ LOOK_SECONDS: Final = 0.5
 FAULT: Final = 70  # the exit code of a fault of ours
 ENDS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # what is sent to end a program
 SIGNAL: Final = signal.SIGUSR2  # raises in the runner's function
+# has the runner write down the stacks of its threads; one that no program uses (29 on macOS: SIGINFO)
+STACKS: Final[int] = getattr(signal, "SIGRTMAX", 30) - 1
 POLITE_SECONDS: Final = 0.3  # for what a job left running, before it is killed
 
 Serve = Callable[[socket.socket], NoReturn]  # what a runner does, on its end of the channel to the agent
@@ -86,6 +88,8 @@ class Zygote:
             case "interrupt" if ours and self.runner:
                 with suppress(ProcessLookupError):
                     os.kill(self.runner, SIGNAL)
+            case "stacks" if ours and self.runner:
+                process_tree.end([self.runner], STACKS)
             case "kill" if ours:
                 if self.runner:
                     process_tree.end([self.runner], signal.SIGKILL)

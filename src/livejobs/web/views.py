@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -14,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from livejobs.conf import conf
 from livejobs.hints.public_job import public_job
+from livejobs.hints.stacks import ask as ask_stacks
 from livejobs.models import Job
 from livejobs.policy import Person, ensure_browser_id, get_policy, person_of
 from livejobs.states import State
@@ -91,6 +93,15 @@ def traceback(request: HttpRequest, job_id: int) -> HttpResponse:
     return _private(HttpResponse(text, content_type="text/plain; charset=utf-8"))
 
 
+@require_safe
+async def stacks(request: HttpRequest, job_id: int) -> HttpResponse:
+    """Where a running job is: the stacks of its threads as plain text, for those who may see tracebacks."""
+    found = await sync_to_async(_running_or_404)(request, job_id)
+    text = await ask_stacks(found.pk, found.attempt)
+    status = 200 if text else 204  # nobody answered
+    return _private(HttpResponse(text or "", content_type="text/plain; charset=utf-8", status=status))
+
+
 def _person(request: HttpRequest) -> Person:
     ensure_browser_id(request)
     return person_of(getattr(request, "user", None), request.session)
@@ -105,6 +116,13 @@ def _visible(person: Person, job_id: int) -> Job | None:
 def _visible_or_404(request: HttpRequest, job_id: int) -> Job:
     found = _visible(_person(request), job_id)
     if found is None:
+        raise Http404
+    return found
+
+
+def _running_or_404(request: HttpRequest, job_id: int) -> Job:
+    found = _visible_or_404(request, job_id)
+    if found.state != State.RUNNING or not _may_see_traceback(_person(request)):
         raise Http404
     return found
 

@@ -26,7 +26,7 @@ from livejobs.database.thread import AWAY, AgentDatabase
 from livejobs.definition import Attempt, LiveJob, registry, shown_bytes
 from livejobs.definition.cells import INTERRUPT
 from livejobs.health import presence
-from livejobs.hints import broadcast, publishing, queue_probes
+from livejobs.hints import broadcast, publishing, queue_probes, stacks
 from livejobs.log_events import LogEvent, fields
 from livejobs.models import Job
 from livejobs.per_process import PerProcess
@@ -38,6 +38,7 @@ from livejobs.worker.attempt_supervisor import AttemptSupervisor
 from livejobs.worker.output_reader import OutputReader
 from livejobs.worker.parent import parent
 from livejobs.worker.place import Death, Place, StartZygote, how_it_died
+from livejobs.worker.stacks import readable
 from livejobs.worker.writes import AttemptWrites, wait_before_retry
 
 logger = logging.getLogger("livejobs.worker")
@@ -67,6 +68,7 @@ class Agent:
         self._release_at = math.inf  # when a worker that was told to stop releases what still runs
         self._ticked_at = time.monotonic()
         self._leaving = False
+        self._answering: set[asyncio.Task[None]] = set()
         self._loops = [self._outlet.submit(work) for work in (self._keep_ticking(), self._listen(), self._be_present())]
 
     def claim(self, job_id: int, task: str) -> tuple[Job, Attempt] | None:
@@ -244,8 +246,18 @@ class Agent:
         while True:
             message = await layer.receive(channel)
             supervisor = self._supervised.get(message.get("job", 0))
-            if supervisor is not None and supervisor.attempt.number == message.get("attempt"):
+            if supervisor is None or supervisor.attempt.number != message.get("attempt"):
+                continue
+            if message["type"] == stacks.REQUEST:
+                answering = asyncio.create_task(self._answer_stacks(layer, supervisor, message))
+                self._answering.add(answering)  # a task that nobody holds may be collected
+                answering.add_done_callback(self._answering.discard)
+            else:
                 supervisor.stop(StopReason.CANCEL)
+
+    async def _answer_stacks(self, layer: Any, supervisor: AttemptSupervisor, message: dict[str, Any]) -> None:
+        written = readable(await supervisor.stacks())
+        await asyncio.wait_for(stacks.answer(layer, message, written), broadcast.SEND_SECONDS)
 
 
 def new_attempt(job: Job) -> Attempt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import threading
@@ -24,6 +25,8 @@ from livejobs.worker.writes import AttemptWrites
 
 logger = logging.getLogger("livejobs.worker")
 
+STACKS_SECONDS: Final = 2.0  # so long a job's threads may take to say where they are
+STACKS_LOOK_SECONDS: Final = 0.02
 USE_SECONDS: Final = 1.0  # how often it is looked at what a job uses; a look costs a millisecond or two
 
 
@@ -46,6 +49,7 @@ class AttemptSupervisor:
         self.ended = False
         self._timeout, self._most_memory = timeout, most_memory or math.inf
         self.out_of_memory = 0  # what it used as it was ended for that
+        self._asking = asyncio.Lock()  # there is room for one answer
         self._lock = threading.Lock()  # over `ended`: nothing of ours may reach the place's next attempt
         self._kill_asked = False
         now = time.monotonic()
@@ -94,6 +98,21 @@ class AttemptSupervisor:
         if self.attempt.stop_reason is None or reason is StopReason.LEASE_LOST:
             self.attempt.stop_reason = reason
 
+    async def stacks(self) -> str:
+        """Ask where its threads are, and wait for them to say; empty: they do not."""
+        async with self._asking:
+            with self._lock:
+                if self.ended or self.place is None:
+                    return ""
+                self.place.ask_stacks()
+            written, give_up_at = "", time.monotonic() + STACKS_SECONDS
+            while time.monotonic() < give_up_at:
+                await asyncio.sleep(STACKS_LOOK_SECONDS)
+                before, written = written, self.place.stacks()
+                if written and written == before:
+                    break
+            return written if self.is_running() else ""  # it may be the next attempt's
+
     def end_now(self) -> None:
         """End the attempt's process at once, and give the job back."""
         self.stop(StopReason.SHUTDOWN)
@@ -101,6 +120,10 @@ class AttemptSupervisor:
             if not self.ended and self.place is not None:
                 self._kill_asked = True
                 self.place.kill()
+
+    def is_running(self) -> bool:
+        """Whether it is not known yet how the attempt ended."""
+        return not self.ended
 
     def leave(self) -> None:
         """Note that it is known how the attempt ended."""

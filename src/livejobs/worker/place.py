@@ -28,6 +28,7 @@ READ_BYTES: Final = 65_536
 PIPE_BYTES: Final = 1024 * 1024  # asked for; the kernel may give less
 SETTLE_SECONDS: Final = 1.0  # how long a runner may take to put itself in order after an attempt
 TRIES: Final = 3  # to give an order
+STACKS_BYTES: Final = 128 * 1024  # of the stacks of a runner's threads; there may be a hundred
 LAST_SECONDS: Final = 1.0  # how long the rest of the output may take, once it is known how the attempt ended
 
 
@@ -105,6 +106,17 @@ class Place:
     def interrupt(self) -> None:
         """Have `JobStopped` raised in the function."""
         self._ask({"do": "interrupt", "runner": self._number})
+
+    def ask_stacks(self) -> None:
+        """Have the runner write down the stacks of its threads; `stacks` reads them."""
+        os.ftruncate(self._page, SIZE)
+        os.lseek(self._page, SIZE, os.SEEK_SET)  # for the runner, too: it is the same open file
+        if _has_open(self.runner, self._page):  # a job may have closed it, and opened another of that number
+            self._ask({"do": "stacks", "runner": self._number})
+
+    def stacks(self) -> str:
+        """What has been written of the stacks so far."""
+        return os.pread(self._page, STACKS_BYTES, SIZE).decode("utf-8", "replace")
 
     def kill(self) -> None:
         """End the runner and all that descends from it."""
@@ -283,6 +295,16 @@ def _is_closed(channel: Channel) -> bool:
     poll = select.poll()
     poll.register(channel, select.POLLHUP)
     return bool(poll.poll(0))
+
+
+def _has_open(pid: int, descriptor: int) -> bool:
+    """Whether a process has the same file open by the same number; where the system does not say, it is believed."""
+    path = Path(f"/proc/{pid}/fd/{descriptor}")
+    if not path.parent.exists():
+        return not Path("/proc/self/fd").exists()
+    with suppress(OSError):
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    return False
 
 
 def _memory(pid: int) -> int:

@@ -12,7 +12,7 @@ from channels.layers import channel_layers
 from django.conf import settings
 
 from livejobs import groups
-from livejobs.live import layer
+from livejobs.hints import own_layer
 from livejobs.live.layer import ECHO, LayerLink
 from tests.support.sockets import PATIENCE, others
 from tests.support.waiting import await_for
@@ -99,7 +99,7 @@ def layers(monkeypatch) -> list[FakeLayer]:
         made.append(FakeLayer())
         return made[-1]
 
-    monkeypatch.setattr(layer, "_own_layer", make)
+    monkeypatch.setattr(own_layer, "make", make)
     return made
 
 
@@ -213,7 +213,7 @@ async def test_a_link_that_is_ended_while_it_gives_up_a_connection_leaves_nothin
         flushing.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(layer, "CALL_SECONDS", 60.0)
+    monkeypatch.setattr(own_layer, "CALL_SECONDS", 60.0)
     monkeypatch.setattr(FakeLayer, "flush", hangs)
     async with link.running():
         await await_for(lambda: link.link.live, PATIENCE)
@@ -264,7 +264,7 @@ async def test_a_full_queue_lets_others_run(layers, link):
 
 async def test_a_host_without_a_channel_layer_is_delayed(link, monkeypatch):
     monkeypatch.setitem(settings.LIVEJOBS, "CHANNEL_LAYER", "none")
-    monkeypatch.setattr(layer, "get_channel_layer", lambda alias: None)
+    monkeypatch.setattr(own_layer, "get_channel_layer", lambda alias: None)
     async with link.running():
         await await_for(lambda: link.changes == [False], PATIENCE)
 

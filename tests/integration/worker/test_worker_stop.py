@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from livejobs import actions
+from livejobs.hints import stacks
 from livejobs.models import Job, JobEvent, Presence
 from livejobs.runner import process_tree
 from tests import jobs
@@ -85,6 +87,18 @@ def test_a_job_that_holds_the_interpreter_in_c_keeps_its_lease(worker: Worker) -
     wait_for(lambda: Job.objects.get(id=job.id).beat >= before + 3, message="three renewals")
     row = finished(job, timeout=60)
     assert (row.state, row.attempt, row.losses, row.result) == ("succeeded", 1, 0, "slept")
+
+
+async def test_it_is_seen_where_a_job_is_that_keeps_the_interpreters_lock(worker: Worker) -> None:
+    job = await sync_to_async(start)(jobs.matches_for_ever)
+    await sync_to_async(waiting)(job)
+    text = await stacks.ask(job.id, 1)
+    assert text is not None
+    assert text.startswith("Main thread (most recent call last):\n")
+    assert "in matches_for_ever\n    return re.match(" in text
+    assert await stacks.ask(job.id, 2) is None  # another attempt's are not told
+    await sync_to_async(actions.cancel)(job)
+    await sync_to_async(finished)(job)
 
 
 def test_a_cancel_reaches_a_job_that_is_stuck_in_c(worker: Worker) -> None:

@@ -36,7 +36,9 @@ class Agent:
     def __init__(self, *functions: Callable[..., Any]) -> None:
         for function in functions:
             registry._jobs[function.__name__] = LiveJob(function, short_name=True)
-        self.cells = Cells(mmap.mmap(-1, SIZE))
+        self.page = os.memfd_create("page")
+        os.truncate(self.page, SIZE)
+        self.cells = Cells(mmap.mmap(self.page, SIZE))
         self.channel, theirs = pair()
         self.attempts, self.lines = 0, list[str]()
         ready, said = os.pipe()
@@ -55,7 +57,7 @@ class Agent:
             os.close(said)
             try:
                 os.setsid()
-                loop.serve(self.cells)(line)
+                loop.serve(self.cells, self.page)(line)
             finally:
                 os._exit(zygote.FAULT)
         line.close()
@@ -320,3 +322,36 @@ def test_it_ends_when_its_agent_is_gone():
     agent = Agent(add)
     assert not select.select([agent.channel], [], [], 0)[0]
     assert agent.leave() == 0
+
+
+def takes_every_signal() -> None:
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, zygote.SIGNAL, signal.SIGCHLD}:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def waits_for_a_file(path: str) -> str:
+    Path(f"{path}.begun").touch()
+    wait_for(lambda: Path(path).exists(), 20)
+    return "done"
+
+
+@in_a_fork
+def test_it_writes_down_where_its_threads_are_when_it_is_asked_and_goes_on(tmp_path):
+    agent = Agent(takes_every_signal, waits_for_a_file)
+    agent.run("takes_every_signal")  # of one attempt, and the next one hears it again
+    agent.left()
+    os.lseek(agent.page, SIZE, os.SEEK_SET)
+    go = Path(tmp_path) / "go"
+
+    def ask() -> None:
+        wait_for(lambda: Path(f"{go}.begun").exists(), 20)
+        os.kill(agent.runner, zygote.STACKS)
+        wait_for(lambda: b"in waits_for_a_file" in os.pread(agent.page, 100_000, SIZE), 20)
+        go.touch()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    outcome, _ = agent.run("waits_for_a_file", path=str(go))
+    asking.join()
+    assert outcome == {"result": "done"}
+    agent.leave()

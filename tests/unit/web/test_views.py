@@ -14,6 +14,7 @@ from django.test import AsyncClient, Client
 from livejobs.models import Job, JobEvent, JobLog
 from livejobs.policy import BROWSER_ID
 from livejobs.states import State
+from livejobs.web import views
 
 pytestmark = pytest.mark.django_db
 INDEX = "/jobs/"
@@ -129,7 +130,7 @@ def test_foreign_and_unknown_ids_are_answered_alike(browser):
     assert {answer.status_code for answer in answers} == {404}
     assert len({re.sub(r'"now": \d+', "", answer.text) for answer in answers}) == 1
     assert "No such job, or it is not yours." in answers[0].text
-    for below in ("timeline/", "result/", "traceback/"):
+    for below in ("timeline/", "result/", "traceback/", "stacks/"):
         assert other.get(f"{INDEX}jobs/{foreign.pk}/{below}").status_code == 404
 
 
@@ -184,6 +185,30 @@ def test_tracebacks_of_the_timeline_are_for_staff_and_where_set_for_the_owner(br
         '<details><summary>Traceback</summary><pre class="lj-pre" dir="auto" tabindex="0">Traceback &lt;b&gt;</pre>'
         in page
     )
+
+
+def test_where_a_job_is_is_told_to_those_who_may_see_tracebacks(browser, settings, monkeypatch):
+    asked = list[tuple[int, int]]()
+    answers = ["Main thread (most recent call last):", None, ""]
+
+    async def ask(job_id: int, attempt: int) -> str | None:
+        asked.append((job_id, attempt))
+        return answers.pop(0)
+
+    monkeypatch.setattr(views, "ask_stacks", ask)
+    job = own(browser, state=State.RUNNING, attempt=2)
+    address = f"{INDEX}jobs/{job.pk}/stacks/"
+    assert browser.get(address).status_code == 404
+    settings.LIVEJOBS = {"TRACEBACK_FOR_OWNER": True}
+    response = browser.get(address)
+    assert (response.status_code, response.text) == (200, "Main thread (most recent call last):")
+    assert "private" in response["Cache-Control"]
+    for _ in ("nobody answers", "it ended meanwhile"):
+        response = browser.get(address)
+        assert (response.status_code, response.text) == (204, "")
+    assert asked == [(job.pk, 2)] * 3
+    ended = own(browser, state=State.SUCCEEDED, attempt=1)
+    assert browser.get(f"{INDEX}jobs/{ended.pk}/stacks/").status_code == 404
 
 
 def test_a_result_is_downloaded_as_json(browser):

@@ -359,3 +359,45 @@ def test_the_memory_of_a_process_is_known_and_of_none_is_nothing():
     assert places._memory(os.getpid()) > 1_000_000
     assert places._memory(2**30) == 0
     assert sys.platform != "linux" or places._memory(os.getpid()) % os.sysconf("SC_PAGE_SIZE") == 0
+
+
+def read_stacks(host: Host) -> str:
+    return wait_for(lambda: text if "in call" in (text := host.place.stacks()) else None, 20)
+
+
+@in_a_fork
+def test_it_is_seen_where_a_job_is_even_where_c_code_keeps_the_lock_of_python():
+    host = Host()
+    seen = list[str]()
+    with host.while_it_waits(host.place.ask_stacks, lambda: seen.append(read_stacks(host)), host.place.kill):
+        assert isinstance(host.run("tests.jobs.matches_for_ever"), Death)
+    assert "in matches_for_ever" in seen[0]
+    with host.while_it_waits(host.place.ask_stacks, lambda: seen.append(read_stacks(host)), host.place.kill):
+        assert isinstance(host.run("sleeps"), Death)  # in another runner, and nothing is left of the first answer
+    assert "in sleeps" in seen[1]
+    assert "in matches_for_ever" not in seen[1]
+    host.leave()
+
+
+def closes_all_and_opens(path: str) -> None:
+    os.write(1, b"waiting\n")
+    os.closerange(3, 100)
+    files = [open(path, "a") for _ in range(100)]  # noqa: SIM115
+    wait_for(lambda: Path(f"{path}.go").exists(), 20)
+    del files
+
+
+@in_a_fork
+def test_stacks_go_to_no_file_that_a_job_opened_in_place_of_ours(tmp_path):
+    host = Host(closes_all_and_opens)
+    path = Path(tmp_path) / "mine"
+
+    def ask() -> None:
+        wait_for(lambda: path.exists() and len(os.listdir(f"/proc/{host.place.runner}/fd")) > 100, 20)
+        host.place.ask_stacks()
+        Path(f"{path}.go").touch()
+
+    with host.while_it_waits(ask):
+        host.run("closes_all_and_opens", path=str(path))
+    assert path.read_text() == host.place.stacks() == ""
+    host.leave()

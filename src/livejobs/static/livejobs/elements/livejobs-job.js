@@ -18,7 +18,7 @@ export class LivejobsJob extends LivejobsElement {
   #loading = false;
   #all = false;
   #refused = false;
-  /** @type {string | null} */ #traceback = null;
+  /** @type {{ traceback?: string, stacks?: string }} */ #loaded = {};
 
   get job() {
     return this.page.store.job(this.#id);
@@ -63,15 +63,19 @@ export class LivejobsJob extends LivejobsElement {
     if ((this.job?.version ?? 0) > asked) this.#changed(); // it changed meanwhile
   }
 
-  async #loadTraceback() {
-    this.#traceback = say("loading");
+  /** Text that is not on the wire. @param {"traceback" | "stacks"} what @param {string} none what to say without it
+   * @param {string} [failed] and where it could not be had */
+  async #load(what, none, failed = none) {
+    this.#loaded[what] = say("loading");
     this.render();
+    let text = failed;
     try {
-      const answer = await fetch(this.page.url(this.#id, "traceback/"));
-      this.#traceback = answer.ok ? (await answer.text()) || say("no_traceback") : say("failed_to_load");
+      const answer = await fetch(this.page.url(this.#id, `${what}/`));
+      text = answer.ok ? (await answer.text()) || none : failed;
     } catch {
-      this.#traceback = say("failed_to_load");
+      // said all the same
     }
+    this.#loaded[what] = text;
     this.render();
   }
 
@@ -83,6 +87,10 @@ export class LivejobsJob extends LivejobsElement {
     }
     const said = describe(job, page.now, page.rights, page.connected ? page.status : null);
     const awaits = job.log_seq && page.health !== "live" && !page.store.log(job.id).length;
+    const { stacks } = this.#loaded;
+    const running = job.state === "running";
+    const where =
+      running && page.snapshot.traceback ? button(say("where"), () => this.#load("stacks", say("no_stacks"))) : nothing;
     this.draw(html`<header class="lj-jobhead lj-is-${said.kind}">
 ${this.#back()}
 <div class="lj-title"><h1 dir="auto">${said.name}</h1> <span class="lj-number">#${job.id}</span> <span class="lj-sub">${said.sub}</span></div>
@@ -92,10 +100,11 @@ ${this.#back()}
 <div class="lj-jobbody ${awaits ? "lj-awaits" : ""}">
   <div class="lj-primarycol">
     ${job.state === "succeeded" ? this.#result(job) : job.state === "failed" ? this.#error(job) : nothing}
+    ${running && stacks !== undefined ? panel("where_now", pre(stacks), where) : nothing}
     <livejobs-log job-id=${job.id}></livejobs-log>
   </div>
   <aside class="lj-sidecol">
-    ${panel("timeline", timelineOf(this.#steps, page.now))} ${this.#parameters(job)} ${this.#details(job)}
+    ${panel("timeline", timelineOf(this.#steps, page.now), where)} ${this.#parameters(job)} ${this.#details(job)}
   </aside>
 </div>`);
   }
@@ -119,12 +128,17 @@ ${this.#back()}
     if (!error) return nothing;
     const own = ownWords(error);
     const text = own || error.message;
-    const trace = this.#traceback;
-    const offered = this.page.snapshot.traceback && !own && trace === null;
+    const trace = this.#loaded.traceback;
+    const offered = this.page.snapshot.traceback && !own && trace === undefined;
     return panel(
       "error",
-      [text ? html`<p class="lj-message" dir="auto">${rich(text)}</p>` : nothing, trace === null ? nothing : pre(rich(trace))],
-      offered ? button(say("show_traceback"), () => this.#loadTraceback()) : nothing,
+      [
+        text ? html`<p class="lj-message" dir="auto">${rich(text)}</p>` : nothing,
+        trace === undefined ? nothing : pre(rich(trace)),
+      ],
+      offered
+        ? button(say("show_traceback"), () => this.#load("traceback", say("no_traceback"), say("failed_to_load")))
+        : nothing,
       html`${say("error")} ${error.type ? html`<code>${plain(error.type)}</code>` : nothing}`,
     );
   }
