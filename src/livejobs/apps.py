@@ -54,14 +54,14 @@ def connect_worker() -> None:
         worker_ready,
     )  # fmt: skip
 
-    from livejobs.runner import output
+    from livejobs.runner import root_logging
     from livejobs.worker.agent import end_agent, prepare_places, start_agent
     from livejobs.worker.parent import parent
     from livejobs.worker.task import register_probe
 
     register_probe()
     parent.connect()
-    celeryd_init.connect(output.remember_logging, dispatch_uid="livejobs-agent")
+    celeryd_init.connect(root_logging.remember, dispatch_uid="livejobs-agent")
     celeryd_after_setup.connect(prepare_places, dispatch_uid="livejobs-agent")
     worker_ready.connect(start_agent, dispatch_uid="livejobs-agent")
     worker_process_init.connect(start_agent, dispatch_uid="livejobs-agent")

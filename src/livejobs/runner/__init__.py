@@ -4,4 +4,15 @@
 `clean` puts everything back after an attempt.
 """
 
-__all__ = ["channel", "framing", "loop", "outcome", "output", "perform", "process_tree", "start", "zygote"]
+__all__ = [
+    "channel",
+    "framing",
+    "loop",
+    "outcome",
+    "output",
+    "perform",
+    "process_tree",
+    "root_logging",
+    "start",
+    "zygote",
+]

@@ -19,6 +19,7 @@ from typing import Any, Final
 import orjson
 
 from livejobs.definition import Attempt, level_of
+from livejobs.runner import root_logging
 from livejobs.runner.clean import OWN_THREADS, handlers
 from livejobs.runner.framing import Kind, frames
 from livejobs.runner.interrupt import raise_if_due
@@ -180,24 +181,7 @@ def prepare() -> None:
     with suppress(AttributeError, OSError, ValueError):  # what C code prints: in lines as well, in its place among ours
         libc = ctypes.CDLL(None)
         libc.setvbuf(ctypes.c_void_p.in_dll(libc, "stdout"), None, _IN_LINES, 0)
-    _restore_logging()
-
-
-_root: list[Any] = []  # handlers and level of the root logger as somebody's own code left them
-
-
-def remember_logging(**_: Any) -> None:
-    """Note what logging is before Celery's worker sets up its own (Celery's celeryd_init); the first time counts."""
-    root = logging.getLogger()
-    if not _root:
-        _root[:] = [list(root.handlers), root.level]
-
-
-def _restore_logging() -> None:
-    if _root:
-        root = logging.getLogger()
-        root.handlers[:], level = _root
-        root.setLevel(level)
+    root_logging.restore()
 
 
 def open_streams(attempt: Attempt, pipe: int) -> None:

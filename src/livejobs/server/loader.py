@@ -24,6 +24,7 @@ from typing import Any, Final, TypeVar
 import livejobs
 from livejobs.definition import LiveJob, registry
 from livejobs.errors import DefinitionError
+from livejobs.runner import root_logging
 from livejobs.sanitize import clean, cut
 from livejobs.server.failures import StartError
 
@@ -79,8 +80,6 @@ def sources(tasks: str) -> list[str]:
 @contextmanager
 def _logging_of_its_own() -> Iterator[None]:
     """Let the file find a root logger without handlers, as any script does: `basicConfig` is for its jobs."""
-    from livejobs.runner import output
-
     root = logging.getLogger()
     ours = list(root.handlers), root.level
     root.handlers.clear()
@@ -88,7 +87,7 @@ def _logging_of_its_own() -> Iterator[None]:
     try:
         yield
     finally:
-        output.remember_logging()
+        root_logging.remember()
         root.handlers[:], level = ours
         root.setLevel(level)
 

@@ -304,16 +304,3 @@ def test_what_was_saved_at_import_is_written_in_lines():
     output.prepare()
     assert sys.stdout is saved
     assert written_by(lambda: print("early", file=saved)) == [b"early\n"]
-
-
-@in_a_fork
-def test_logging_is_as_the_hosts_own_code_left_it_not_as_celery_did():
-    root, own = logging.getLogger(), logging.NullHandler()
-    root.addHandler(own)
-    root.setLevel(logging.DEBUG)
-    before = list(root.handlers)
-    output.remember_logging()
-    root.handlers[:] = [logging.StreamHandler()]
-    root.setLevel(logging.ERROR)
-    output.prepare()
-    assert (root.handlers, root.level) == (before, logging.DEBUG)
