@@ -85,6 +85,7 @@ class Agent:
             )  # fmt: skip
             return None
         if job is None:
+            parent.look_for_more()
             return None
         attempt = new_attempt(job)
         self._supervised[job.id] = AttemptSupervisor(
@@ -164,6 +165,7 @@ class Agent:
             if supervisor.place is not None:
                 supervisor.place.settle()
                 self._free.put(supervisor.place)
+            parent.look_for_more()
         if finished is None:
             logger.warning(
                 "Job %d belongs to another worker by now; this attempt wrote nothing", job.id,

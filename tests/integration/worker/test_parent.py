@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +16,7 @@ from celery.exceptions import WorkerLostError
 from livejobs import actions, transitions
 from livejobs.models import Job
 from livejobs.worker import parent as parent_module
-from livejobs.worker.parent import POOLS, parent
+from livejobs.worker.parent import LOOK_SECONDS, POOLS, parent
 from tests import jobs
 from tests.support.rows import accepted, claimed, read
 from tests.support.servers import Valkey
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def prepared(monkeypatch) -> None:
     """As in a worker's parent."""
-    for name in ("_pid", "_mark", "_shutdown", "_pool"):
+    for name in ("_pid", "_mark", "_shutdown", "_pool", "_worker"):
         monkeypatch.setattr(parent, name, getattr(parent, name))
     parent.prepare()
 
@@ -161,3 +162,44 @@ def test_a_worker_that_does_not_know_a_task_leaves_the_job_queued(valkey: Valkey
     finally:
         worker.stop()
     assert (read(stranger).state, read(stranger).attempt) == ("queued", 0)
+
+
+# ---------------------------------------------------------------- the next message
+
+
+class Waiting:
+    """An event loop that remembers what it is asked for."""
+
+    def __init__(self) -> None:
+        self.soon: list[Any] = []
+        self.later: list[float] = []
+
+    def call_soon(self, call: Any, *args: Any) -> None:
+        self.soon.append(partial(call, *args))
+
+    def call_later(self, seconds: float, call: Any) -> None:
+        self.later.append(seconds)
+        call()
+
+
+def test_a_pool_of_threads_looks_for_the_next_message_once_a_job_has_ended(prepared):
+    hub = Waiting()
+    parent.check_pool(instance("thread"))
+    parent._worker.hub = hub
+    parent.look_for_more()
+    assert not hub.later  # that is for the loop's own thread
+    hub.soon[0]()
+    assert hub.later == list(LOOK_SECONDS)
+
+
+@pytest.mark.parametrize("pool", ["prefork", "solo"])
+def test_other_pools_wake_by_themselves(prepared, pool):
+    parent.check_pool(instance(pool))
+    parent._worker.hub = Waiting()
+    parent.look_for_more()
+    assert not parent._worker.hub.soon
+
+
+def test_a_worker_without_a_loop_looks_by_itself(prepared):
+    parent.check_pool(instance("thread"))
+    parent.look_for_more()
