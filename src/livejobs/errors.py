@@ -10,6 +10,7 @@ LivejobsError
 ├── NotAllowedError          you may see it but not do this
 ├── ConflictError            the same idempotency key came with other parameters
 ├── FinishedError            the job was finished before this could be done
+├── JobFailed                an attempt of a job failed; for Celery, in a worker: `start()` never raises it
 └── UnavailableError         the database cannot be reached; nothing was stored
 
 JobStopped is no LivejobsError and no Exception: `except Exception` in a job must not swallow it.
@@ -84,6 +85,26 @@ class FinishedError(LivejobsError):
     """Finished before it could be cancelled."""
 
     code = ErrorCode.FINISHED
+
+
+class JobFailed(LivejobsError):  # noqa: N818 - what happened, as JobStopped: no error of ours
+    """An attempt of a job failed."""
+
+    # Celery pickles what its tasks raise: so all but the message is given by name and may be left out
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        job_id: int | None = None,
+        attempt: int | None = None,
+        task: str = "",
+        reason: str = "",
+        type: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.job_id, self.attempt, self.task = job_id, attempt, task
+        self.reason = reason  # a word of `livejobs.states.ErrorReason`
+        self.type = type  # the name of the exception's class; empty where it was none, as a process that was killed
 
 
 class UnavailableError(LivejobsError):

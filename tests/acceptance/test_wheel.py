@@ -29,7 +29,7 @@ APP = {
     *("click", "click-didyoumean", "click-plugins", "click-repl", "prompt-toolkit", "wcwidth"),  # Celery's command line
     *("channels", "channels-redis", "msgpack", "redis"),
     *("pydantic", "pydantic-core", "annotated-types", "typing-extensions", "typing-inspection"),
-    "orjson",
+    *("orjson", "tblib"),
 }
 BACKPORTS = {"async-timeout"}  # redis, before Python 3.11.3
 START_SECONDS = 30

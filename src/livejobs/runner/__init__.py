@@ -6,6 +6,7 @@
 
 __all__ = [
     "channel",
+    "frames",
     "framing",
     "loop",
     "outcome",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from types import TracebackType
 from typing import Any, Final
 
+from livejobs.runner.frames import Frame, frames_of
 from livejobs.sanitize import clean, cut
 from livejobs.states import ErrorReason, StopReason
 
@@ -29,10 +31,12 @@ class Failed:
 
     :param error: what the row, or the timeline, will hold.
     :param may_retry: whether another attempt may end better.
+    :param frames: of the function's traceback, for Celery; they are stored nowhere.
     """
 
     error: dict[str, Any]
     may_retry: bool = False
+    frames: list[Frame] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,8 @@ def to_message(outcome: Outcome) -> dict[str, Any]:
     match outcome:
         case Succeeded(result):
             return {"result": result}
-        case Failed(error, may_retry):
-            return {"error": error, "may_retry": may_retry}
+        case Failed(error, may_retry, frames):
+            return {"error": error, "may_retry": may_retry, "frames": frames}
         case Stopped(reason):
             return {"stopped": reason.value}
 
@@ -61,7 +65,7 @@ def from_message(message: dict[str, Any]) -> Outcome:
     if "stopped" in message:
         return Stopped(StopReason(message["stopped"]))
     if "error" in message:
-        return Failed(message["error"], bool(message["may_retry"]))
+        return Failed(message["error"], bool(message["may_retry"]), message.get("frames") or [])
     return Succeeded(message["result"])
 
 
@@ -69,8 +73,13 @@ def with_last_line(outcome: Outcome, line: str) -> Outcome:
     """Add what was said last to an exit with a code that says nothing itself: a program that the job ran said it."""
     if isinstance(outcome, Failed) and line and _BARE_EXIT.fullmatch(outcome.error["message"]):
         message = cut(clean(f"{outcome.error['message']}: {line}"), MESSAGE_MAX)
-        return Failed({**outcome.error, "message": message}, outcome.may_retry)
+        return replace(outcome, error={**outcome.error, "message": message})
     return outcome
+
+
+def failed(reason: ErrorReason, error: BaseException, may_retry: bool = False) -> Failed:
+    """The outcome of an attempt that an exception ended."""
+    return Failed(failure(reason, error), may_retry, frames_of(_own_trace(error)))
 
 
 def described(reason: ErrorReason, type: str, message: str) -> dict[str, Any]:
@@ -96,11 +105,15 @@ def _message(error: BaseException) -> str:
 
 
 def _traceback(error: BaseException) -> str:
-    """Format a traceback from the function's own frame on: ours above it help nobody."""
+    try:
+        return "".join(traceback.format_exception(type(error), error, _own_trace(error)))
+    except BaseException:
+        return ""
+
+
+def _own_trace(error: BaseException) -> TracebackType | None:
+    """The traceback from the function's own frame on: ours above it help nobody."""
     trace = error.__traceback__
     while trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith("livejobs.runner"):
         trace = trace.tb_next
-    try:
-        return "".join(traceback.format_exception(type(error), error, trace or error.__traceback__))
-    except BaseException:
-        return ""
+    return trace or error.__traceback__

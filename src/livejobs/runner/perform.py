@@ -7,12 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 from livejobs.definition import Attempt, LiveJob
 from livejobs.definition.cells import INTERRUPT
 from livejobs.errors import JobStopped
-from livejobs.runner.outcome import Failed, Outcome, Stopped, Succeeded, described, failure
+from livejobs.runner.outcome import Outcome, Stopped, Succeeded, described, failed, failure
 from livejobs.states import ErrorReason, StopReason
 
 Call = Callable[[Attempt, Callable[..., Any], Mapping[str, Any]], Any]
@@ -46,7 +47,7 @@ def perform(
     try:
         arguments = live_job.arguments(params)
     except BaseException as error:
-        return Failed(failure(ErrorReason.PARAMS, error))
+        return failed(ErrorReason.PARAMS, error)
     process, begun = os.getpid(), time.monotonic()
     value: Any = None
     problem: BaseException | None = None
@@ -68,7 +69,7 @@ def perform(
     try:
         return Succeeded(live_job.dump_result(value, max_bytes=max_result_bytes))
     except BaseException as error:
-        return Failed(failure(ErrorReason.RESULT, error))
+        return failed(ErrorReason.RESULT, error)
 
 
 def _end_child(problem: BaseException | None) -> NoReturn:
@@ -89,7 +90,7 @@ def _end_child(problem: BaseException | None) -> NoReturn:
 def _failed(live_job: LiveJob[..., Any], error: BaseException, last_said: Callable[[], str]) -> Outcome:
     may_retry = live_job.is_worth_retrying(error)
     if not isinstance(error, SystemExit):
-        return Failed(failure(ErrorReason.EXCEPTION, error), may_retry)
+        return failed(ErrorReason.EXCEPTION, error, may_retry)
     if error.code is None or error.code == 0:
         return Succeeded(None)  # as a program that is done says so
     if isinstance(error.code, int):
@@ -97,7 +98,8 @@ def _failed(live_job: LiveJob[..., Any], error: BaseException, last_said: Callab
         message = f"Exited with code {error.code}" + (f": {said}" if said else "")
     else:
         message = str(error.code)
-    return Failed({**failure(ErrorReason.EXCEPTION, error), **_told(message)}, may_retry)
+    outcome = failed(ErrorReason.EXCEPTION, error, may_retry)
+    return replace(outcome, error={**outcome.error, **_told(message)})
 
 
 def _told(message: str) -> dict[str, Any]:

@@ -14,9 +14,11 @@ from livejobs.runner.outcome import (
     Stopped,
     Succeeded,
     described,
+    failed,
     failure,
     from_message,
     to_message,
+    with_last_line,
 )
 from livejobs.states import ErrorReason, StopReason
 
@@ -105,8 +107,30 @@ def test_what_is_no_exception_has_no_traceback():
         Succeeded({"error": 1, "stopped": 2, "result": [1.5, "é", None]}),
         Failed(described(ErrorReason.EXCEPTION, "ValueError", "bad row")),
         Failed(failure(ErrorReason.RESULT, ValueError("x")), may_retry=True),
+        failed(ErrorReason.EXCEPTION, caught(ValueError("x")), may_retry=True),
         *map(Stopped, StopReason),
     ],
 )
 def test_an_outcome_is_told_as_json_and_read_again(outcome: Outcome):
     assert from_message(orjson.loads(orjson.dumps(to_message(outcome)))) == outcome
+
+
+def test_a_failure_has_its_frames_and_the_error_that_is_stored_has_none():
+    outcome = failed(ErrorReason.EXCEPTION, caught(ValueError("x")))
+    assert [frame["function"] for frame in outcome.frames] == ["caught"]
+    assert set(outcome.error) == {"reason", "type", "message", "traceback"}
+    assert failed(ErrorReason.EXCEPTION, ValueError("never raised")).frames == []
+
+
+def test_what_was_said_last_is_added_and_the_frames_are_kept():
+    frames = [{"file": "/a.py", "function": "f", "module": "m", "line": 1}]
+    outcome = Failed(described(ErrorReason.EXCEPTION, "SystemExit", "Exited with code 2"), True, frames)
+    said = with_last_line(outcome, "no such file")
+    assert isinstance(said, Failed)
+    assert said.error["message"] == "Exited with code 2: no such file"
+    assert (said.may_retry, said.frames) == (True, frames)
+
+
+def test_a_failure_that_is_told_without_frames_has_none():
+    error = described(ErrorReason.EXCEPTION, "ValueError", "bad row")
+    assert from_message({"error": error, "may_retry": False}) == Failed(error)
