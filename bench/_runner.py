@@ -26,7 +26,7 @@ def main() -> None:
     place = Place(zygotes.start_first, zygotes.execute)
     live_job = registry.get("tests.jobs.at_once")
     assert live_job is not None
-    order = {"job": 1, "attempt": 1, "task": live_job.name, "params": {}, "timeout": None}
+    order = {"job": 1, "attempt": 1, "task": live_job.name, "params": {}, "timeout": None, "owner_key": ""}
 
     def attempt() -> dict | Death:
         attempt = Attempt(1, 1, live_job.name)

@@ -54,13 +54,15 @@ def connect_worker() -> None:
         worker_ready,
     )  # fmt: skip
 
-    from livejobs.runner import root_logging
+    from livejobs.runner import root_logging, surroundings
+    from livejobs.worker import current_task
     from livejobs.worker.agent import end_agent, prepare_places, start_agent
     from livejobs.worker.parent import parent
     from livejobs.worker.task import register_probe
 
     register_probe()
     parent.connect()
+    surroundings.surround_with(current_task.as_current_task)
     celeryd_init.connect(root_logging.remember, dispatch_uid="livejobs-agent")
     celeryd_after_setup.connect(prepare_places, dispatch_uid="livejobs-agent")
     worker_ready.connect(start_agent, dispatch_uid="livejobs-agent")

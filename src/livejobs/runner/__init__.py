@@ -15,5 +15,6 @@ __all__ = [
     "process_tree",
     "root_logging",
     "start",
+    "surroundings",
     "zygote",
 ]

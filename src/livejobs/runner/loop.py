@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -24,6 +25,7 @@ from livejobs.runner.clean import CleanState
 from livejobs.runner.framing import Kind
 from livejobs.runner.outcome import Failed, Outcome, Stopped, described, to_message
 from livejobs.runner.perform import perform
+from livejobs.runner.surroundings import announced, surrounded
 from livejobs.states import ErrorReason
 
 OOM_SCORE: str = "500"  # the kernel's first victim where memory ends: the job, not who looks after it
@@ -67,11 +69,12 @@ class Runner:
                 return Failed(
                     described(ErrorReason.EXCEPTION, "LookupError", f"There is no task {order['task']} here.")
                 )
-            with running(attempt):
-                return perform(
-                    live_job, order["params"], attempt, max_result_bytes=conf.MAX_RESULT_BYTES, call=interrupt.call,
-                    last_said=output.last_said, timeout=order["timeout"],
-                )  # fmt: skip
+            call = partial(
+                perform, live_job, order["params"], attempt, max_result_bytes=conf.MAX_RESULT_BYTES,
+                call=interrupt.call, last_said=output.last_said, timeout=order["timeout"],
+            )  # fmt: skip
+            with running(attempt), surrounded(attempt, order["params"]):
+                return announced(live_job, attempt, order["owner_key"], call)
         finally:
             output.flush()
 

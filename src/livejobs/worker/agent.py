@@ -101,6 +101,7 @@ class Agent:
         self._supervised[job.id].place = place
         order = {
             "job": job.id, "attempt": job.attempt, "task": job.task, "params": job.params, "timeout": timeout_of(job),
+            "owner_key": job.owner_key,
         }  # fmt: skip
         try:
             ended = place.run(order, reader)

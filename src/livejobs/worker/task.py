@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from celery import Task, shared_task
@@ -19,6 +20,7 @@ from livejobs.log_events import LogEvent, fields
 from livejobs.models import Job
 from livejobs.runner.outcome import Failed, Outcome, failure
 from livejobs.runner.perform import perform
+from livejobs.runner.surroundings import announced
 from livejobs.states import ErrorReason, State
 from livejobs.worker.agent import agent, new_attempt
 from livejobs.worker.capture import captured
@@ -112,10 +114,12 @@ class Inline:
 
     def perform(self, live_job: LiveJob[..., Any], job: Job, attempt: Attempt) -> Outcome:
         """Run the function here and now: nothing interrupts it."""
+        call = partial(
+            perform, live_job, job.params, attempt, max_result_bytes=conf.MAX_RESULT_BYTES,
+            timeout=live_job.options.timeout,
+        )  # fmt: skip
         with captured(attempt), running(attempt):
-            return perform(
-                live_job, job.params, attempt, max_result_bytes=conf.MAX_RESULT_BYTES, timeout=live_job.options.timeout
-            )
+            return announced(live_job, attempt, job.owner_key, call)
 
     def finish(self, job: Job, outcome: Outcome) -> Job | None:
         """Write how it ended on the caller's connection."""

@@ -49,7 +49,7 @@ def outcome_of(zygote: Channel, task: str) -> dict[str, Any]:
         zygote.send({"do": "spawn", "runner": 1}, [theirs.fileno()])
     assert said(zygote)["spawned"]
     output, writing = os.pipe()
-    order = {"job": 7, "attempt": 1, "task": task, "params": {}, "timeout": None}
+    order = {"job": 7, "attempt": 1, "task": task, "params": {}, "timeout": None, "owner_key": ""}
     control.send(order, [writing])
     try:
         outcome: dict[str, Any] = said(control)["outcome"]

@@ -60,7 +60,7 @@ class Host:
         self.attempt = Attempt(7, 1, task)
         self.attempt.share(self.place.cells)
         reader = OutputReader(self.attempt)
-        order = {"job": 7, "attempt": 1, "task": task, "params": params, "timeout": None}
+        order = {"job": 7, "attempt": 1, "task": task, "params": params, "timeout": None, "owner_key": ""}
         ended = self.place.run(order, reader)
         self.lines, self.last_line = [text for _, _, text in self.attempt.lines], reader.last_line
         return ended["result"] if isinstance(ended, dict) and "result" in ended else ended

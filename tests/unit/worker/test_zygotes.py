@@ -42,7 +42,7 @@ def result_of(function: Any) -> Any:
     """What this returns as a job below a zygote that is forked now."""
     registry._jobs[function.__name__] = LiveJob(function, short_name=True)
     place, reader = Place(zygotes.fork, zygotes.fork), OutputReader(Attempt(7, 1, function.__name__))
-    order = {"job": 7, "attempt": 1, "task": function.__name__, "params": {}, "timeout": None}
+    order = {"job": 7, "attempt": 1, "task": function.__name__, "params": {}, "timeout": None, "owner_key": ""}
     ended = place.run(order, reader)
     place.close()
     assert isinstance(ended, dict)
