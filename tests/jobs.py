@@ -542,3 +542,18 @@ def poison(mark: str) -> None:
     with Path(mark).open("a") as file:
         file.write("ran\n")
     end_the_agent()
+
+
+@live_job
+def knows_its_task() -> list[Any]:
+    """Say what Celery says of the task that runs here."""
+    from celery import current_task
+
+    request = current_task.request
+    return [current_task.name, request.id, request.root_id, request.called_directly, os.getpid()]
+
+
+@live_job(retries=1, backoff=3600)
+def fails_and_waits() -> None:
+    """Raise; the next attempt is far."""
+    raise ConnectionError("busy")

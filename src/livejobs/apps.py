@@ -55,7 +55,7 @@ def connect_worker() -> None:
     )  # fmt: skip
 
     from livejobs.runner import root_logging, surroundings
-    from livejobs.worker import current_task
+    from livejobs.worker import celery_end, current_task
     from livejobs.worker.agent import end_agent, prepare_places, start_agent
     from livejobs.worker.parent import parent
     from livejobs.worker.task import register_probe
@@ -63,6 +63,7 @@ def connect_worker() -> None:
     register_probe()
     parent.connect()
     surroundings.surround_with(current_task.as_current_task)
+    celery_end.log_in_one_line()
     celeryd_init.connect(root_logging.remember, dispatch_uid="livejobs-agent")
     celeryd_after_setup.connect(prepare_places, dispatch_uid="livejobs-agent")
     worker_ready.connect(start_agent, dispatch_uid="livejobs-agent")

@@ -35,6 +35,7 @@ from livejobs.runner.outcome import Failed, Outcome, Stopped, described, from_me
 from livejobs.states import ErrorReason, StopReason
 from livejobs.worker import descriptors, zygotes
 from livejobs.worker.attempt_supervisor import AttemptSupervisor
+from livejobs.worker.celery_end import is_cancelled
 from livejobs.worker.output_reader import OutputReader
 from livejobs.worker.parent import parent
 from livejobs.worker.place import Death, Place, StartZygote, how_it_died
@@ -92,6 +93,13 @@ class Agent:
             AttemptWrites(job, attempt), self._database, timeout_of(job), most_memory_of(job.task)
         )
         return job, attempt
+
+    def is_cancelled(self, job_id: int) -> bool:
+        """Whether a job that could not be claimed is cancelled; asked once, for Celery's monitors only."""
+        try:
+            return self._database.submit(is_cancelled, job_id).result()
+        except AWAY:
+            return False
 
     def perform(self, live_job: LiveJob[..., Any], job: Job, attempt: Attempt) -> Outcome:
         """Have the function run in its own process, and say how that ended."""

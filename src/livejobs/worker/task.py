@@ -18,12 +18,13 @@ from livejobs.health import presence
 from livejobs.hints import publishing, queue_probes
 from livejobs.log_events import LogEvent, fields
 from livejobs.models import Job
-from livejobs.runner.outcome import Failed, Outcome, failure
+from livejobs.runner.outcome import Outcome, failed
 from livejobs.runner.perform import perform
 from livejobs.runner.surroundings import announced
-from livejobs.states import ErrorReason, State
+from livejobs.states import ErrorReason
 from livejobs.worker.agent import agent, new_attempt
 from livejobs.worker.capture import captured
+from livejobs.worker.celery_end import Ended, is_cancelled, tell
 from livejobs.worker.writes import AttemptWrites, wait_before_retry
 
 logger = logging.getLogger("livejobs.worker")
@@ -40,6 +41,9 @@ class Keeper(Protocol):
 
     def claim(self, job_id: int, task: str) -> tuple[Job, Attempt] | None:
         """Claim a job, or None."""
+
+    def is_cancelled(self, job_id: int) -> bool:
+        """Whether there was nothing to claim because the job is cancelled."""
 
     def perform(self, live_job: LiveJob[..., Any], job: Job, attempt: Attempt) -> Outcome:
         """Run the function and say how it ended."""
@@ -59,18 +63,21 @@ class LiveTask(TaskBase):
     store_errors_even_if_ignored = False
     serializer = "json"
     max_retries = 0
+    Request = "livejobs.worker.request:LiveRequest"  # in the worker's parent
     time_limit = None
     soft_time_limit = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the job the message names; without our header this is a direct call of the function."""
+        """Run the job the message names; without our header this is a direct call of the function.
+
+        :raises Exception: how the attempt ended, for Celery (`celery_end.tell`).
+        """
         # a worker puts a message's headers beside the rest of the request, Celery's eager mode below `headers`
         job_id = self.request.get(publishing.HEADER) or (self.request.headers or {}).get(publishing.HEADER)
         if job_id is None or str(current_job().id) == job_id:  # the second: a job that calls its own task object
             return self.live_job.func(*args, **kwargs)
         keeper = Inline() if self.request.is_eager else agent()
-        state = run(keeper, self.live_job, int(job_id))
-        return state.value if state else None
+        return tell(self, run(keeper, self.live_job, int(job_id)))
 
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:  # type: ignore[override]
         """Start a live job; Celery's own calling convention."""
@@ -81,11 +88,11 @@ class LiveTask(TaskBase):
         raise UnsupportedError("Celery's self.retry() is not for live jobs; let the exception pass.")
 
 
-def run(keeper: Keeper, live_job: LiveJob[..., Any], job_id: int) -> State | None:
-    """Take one job through its attempt; None when another has it, or it needs no run."""
+def run(keeper: Keeper, live_job: LiveJob[..., Any], job_id: int) -> Ended:
+    """Take one job through its attempt; without a job when another has it, or it needs no run."""
     claimed = keeper.claim(job_id, live_job.name)
     if claimed is None:
-        return None
+        return Ended(None, cancelled=keeper.is_cancelled(job_id))
     job, attempt = claimed
     try:
         outcome = keeper.perform(live_job, job, attempt)
@@ -94,9 +101,8 @@ def run(keeper: Keeper, live_job: LiveJob[..., Any], job_id: int) -> State | Non
             "Job %d could not be run", job.id,
             extra=fields(LogEvent.JOB_NOT_RUN, job=job.id, task=job.task, attempt=job.attempt),
         )  # fmt: skip
-        outcome = Failed(failure(ErrorReason.CRASHED, error))
-    finished = keeper.finish(job, outcome)
-    return State(finished.state) if finished else None
+        outcome = failed(ErrorReason.CRASHED, error)
+    return Ended(keeper.finish(job, outcome), outcome)
 
 
 class Inline:
@@ -111,6 +117,10 @@ class Inline:
             return None
         self._writes = AttemptWrites(job, new_attempt(job))
         return job, self._writes.attempt
+
+    def is_cancelled(self, job_id: int) -> bool:
+        """Ask on the caller's connection."""
+        return is_cancelled(job_id)
 
     def perform(self, live_job: LiveJob[..., Any], job: Job, attempt: Attempt) -> Outcome:
         """Run the function here and now: nothing interrupts it."""

@@ -14,6 +14,7 @@ import pytest
 from celery.exceptions import WorkerLostError
 
 from livejobs import actions, transitions
+from livejobs.errors import JobFailed
 from livejobs.models import Job
 from livejobs.worker import parent as parent_module
 from livejobs.worker.parent import LOOK_SECONDS, POOLS, parent
@@ -144,6 +145,7 @@ def test_other_tasks_and_other_failures_pass(prepared, task_id, monkeypatch):
     monkeypatch.setattr(os, "fork", no_fork)
     parent.child_died(task_id=task_id, exception=WorkerLostError("killed"))
     parent.child_died(task_id="5-1", exception=ValueError("raised"))
+    parent.child_died(task_id="5-1", exception=JobFailed("ValueError: raised", job_id=5, attempt=1))
 
 
 # ---------------------------------------------------------------- a task nobody knows
