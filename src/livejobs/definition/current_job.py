@@ -37,8 +37,8 @@ class Attempt:
     """
 
     __slots__ = (
-        "_lock", "_send", "_tracks", "began", "cells", "id", "lines", "max_text", "number", "open_line", "query_ended",
-        "task", "thread", "view",
+        "_lock", "_send", "_tracks", "began", "cells", "drawn", "drawn_last", "id", "lines", "max_text", "number",
+        "open_line", "query_ended", "task", "thread", "view",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +59,7 @@ class Attempt:
         self.lines = PendingLines(max_lines)
         self.max_text = max_text
         self.open_line = ""  # what was printed and has no end of line yet
+        self.drawn = self.drawn_last = ""  # what is drawn over itself now, and what was last: where a bar may be
         self.thread = threading.get_ident()
         self.query_ended = False  # a query of SQLite was ended for a stop: its error passes in place of `JobStopped`
         self._send = send

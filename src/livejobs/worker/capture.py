@@ -38,6 +38,7 @@ class JobLogHandler(logging.Handler):
         if (record.threadName or "").startswith(OWN_THREADS):
             return
         try:
+            _capture.settle(attempt)
             for line in _FORMAT.format(record).splitlines() or [""]:
                 attempt.write(level_of(record.levelno), line)
         except Exception:
@@ -59,6 +60,7 @@ class JobOutput(io.TextIOBase):
             if self.original is not None:
                 self.original.write(text)
         else:
+            _capture.settle(attempt, but=self)
             cutter = self._cutters.get(attempt) or self._cutters.setdefault(attempt, LineCutter(attempt, self.level))
             cutter.write(text)
         return len(text)
@@ -67,6 +69,12 @@ class JobOutput(io.TextIOBase):
         """Flush what is not a job's; a job's lines go out by themselves."""
         if self.original is not None and attempt_of(current_job()) is None:
             self.original.flush()
+
+    def settle(self, attempt: Attempt) -> None:
+        """Log what only might be drawn again: something else is to be logged below it."""
+        cutter = self._cutters.get(attempt)
+        if cutter is not None:
+            cutter.settle()
 
     def finish(self, attempt: Attempt) -> None:
         """Log what an attempt wrote without an end of line; it writes no more."""
@@ -134,6 +142,11 @@ class _Capture:
                 self._unlisten(logging.getLogger())
         self._out.finish(attempt)
         self._err.finish(attempt)
+
+    def settle(self, attempt: Attempt, but: JobOutput | None = None) -> None:
+        for output in (self._out, self._err):
+            if output is not but:
+                output.settle(attempt)
 
     def _listen(self, root: logging.Logger) -> None:
         """Hear `logging.info()` even in a worker that logs warnings only, without making that worker's log longer."""

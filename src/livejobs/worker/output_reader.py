@@ -60,6 +60,7 @@ class OutputReader:
             _tell_operator(frame.data)
         else:
             text = frame.data.decode("utf-8", "replace")
+            self._lines.settle()
             for line in text.splitlines() or [""]:
                 self.attempt.write(frame.kind.name.lower(), line)
 

@@ -135,3 +135,12 @@ def test_levels_between_ours_become_the_lower_one(attempt, number, level):
     with captured(attempt), running(attempt):
         logger.log(number, "text")
     assert lines(attempt) == [(level, "text")]
+
+
+def test_a_bar_that_has_ended_stays_above_what_comes_next(attempt):
+    with captured(attempt), running(attempt):
+        print("\r1/2\r2/2", file=sys.stderr)
+        print("done")
+        print("\r3/3", file=sys.stderr)
+        logging.warning("logged")
+    assert texts(attempt) == ["2/2", "done", "3/3", "logged"]

@@ -47,7 +47,7 @@ def test_a_progress_bar_costs_no_memory(attempt):
     cutter = LineCutter(attempt, "info")
     for number in range(10_000):
         cutter.write(f"\r{number} of 10000")
-    assert len(cutter._rest) < 100
+    assert len(attempt.open_line) < 100
     assert not attempt.lines
 
 
@@ -74,7 +74,7 @@ def test_of_a_line_with_carriage_returns_the_last_state_is_shown(line, seen):
 
 @pytest.mark.parametrize(
     ("writes", "rest"),
-    [(["1 %\r", "2 %"], "2 %"), (["1 %\r2 %\r"], "2 %\r"), (["a\nb"], "b"), (["a\n"], ""), (["."] * 3, "...")],
+    [(["1 %\r", "2 %"], "2 %"), (["1 %\r2 %\r"], "2 %"), (["a\nb"], "b"), (["a\n"], ""), (["."] * 3, "...")],
 )
 def test_what_has_no_end_yet_is_known_to_the_attempt(attempt, writes, rest):
     cutter = LineCutter(attempt, "info")
@@ -86,5 +86,20 @@ def test_what_has_no_end_yet_is_known_to_the_attempt(attempt, writes, rest):
 
 
 def test_a_line_that_is_too_long_is_open_no_more(attempt):
-    LineCutter(attempt, "info").write("x" * 101)
-    assert attempt.open_line == ""
+    cutter = LineCutter(attempt, "info")
+    for _ in range(3):
+        cutter.write("x" * 101)
+        assert attempt.open_line == ""
+    assert len(attempt.lines) == 1
+
+
+def test_what_is_drawn_is_known_to_the_attempt(attempt):
+    cutter = LineCutter(attempt, "info")
+    cutter.write("\r1/2")
+    assert (attempt.drawn, attempt.drawn_last) == ("1/2", "")
+    cutter.write("\r2/2\n")
+    assert (attempt.drawn, attempt.drawn_last) == ("2/2", "")
+    assert not attempt.lines  # it may be drawn again, with another bar below it
+    cutter.settle()
+    assert texts(attempt) == ["2/2"]
+    assert (attempt.drawn, attempt.drawn_last) == ("", "2/2")

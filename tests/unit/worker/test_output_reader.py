@@ -35,6 +35,11 @@ def test_a_record_of_several_lines_is_a_line_each(reader):
     assert lines(reader) == [("warning", "caught"), ("warning", "Traceback"), ("warning", "ValueError: x")]
 
 
+def test_a_bar_that_has_ended_stays_above_the_next_record(reader):
+    reader.feed(b"\r1/2\r2/2\n" + record(Kind.INFO, b"logged"))
+    assert lines(reader) == [("info", "2/2"), ("info", "logged")]
+
+
 def test_what_was_read_in_pieces_is_put_together(reader):
     for byte in "é is one letter\n".encode() + record(Kind.INFO, "€".encode()):
         reader.feed(bytes([byte]))
