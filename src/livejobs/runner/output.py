@@ -33,6 +33,7 @@ REPLACE: Final = "livejobs.replace"  # half a surrogate pair becomes U+FFFD, and
 codecs.register_error(REPLACE, lambda error: ("\ufffd".encode(), getattr(error, "end", 0)))
 _LEVELS: Final = {"debug": 0, "info": 1, "warning": 2, "error": 3, "critical": 4}
 _EMIT: Final = logging.StreamHandler.emit.__code__
+_RICH: Final = "rich.console"
 _numbers: Final = itertools.count(1)
 _pipe: list[int] = [1]
 _pipe_is: list[os.stat_result] = []  # a job may close it (`os.closerange`), and its next file gets the number
@@ -72,6 +73,10 @@ class Output(io.TextIOWrapper):
         if "\n" in text:  # print() writes the end of a line by itself: not in the middle of one
             look_up()
         return count
+
+    def isatty(self) -> bool:
+        """No; but rich, which is silent where it may not draw, may: its colours and its cursor are understood."""
+        return sys._getframe(1).f_globals.get("__name__") == _RICH or super().isatty()
 
     def note(self, text: str) -> None:
         """Keep in mind what was said last."""
@@ -113,11 +118,15 @@ class RecordHandler(logging.Handler):
 
 
 def is_terminal(handler: logging.Handler) -> bool:
-    """Whether a handler writes to stdout or stderr."""
-    stream = getattr(handler, "stream", None)
-    if not isinstance(handler, logging.StreamHandler) or isinstance(handler, logging.FileHandler):
+    """Whether a handler writes to stdout or stderr, by a console of rich or by itself."""
+    if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
+        stream = getattr(handler, "stream", None)
+    elif any(each.__module__ == "rich.logging" for each in type(handler).__mro__):
+        stream = getattr(getattr(handler, "console", None), "file", None)
+    else:
         return False
-    return stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
+    # while rich draws, others stand in for stdout and stderr
+    return isinstance(stream, Output) or stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
 
 
 def look_up() -> None:

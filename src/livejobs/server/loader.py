@@ -32,6 +32,7 @@ T = TypeVar("T")
 MESSAGE_MAX: Final = 300  # characters of an exception's message; the whole answer stays one sentence
 ASIDE: Final = "livejobs_file_"  # before the name of a file whose own name means another module
 _OURS: Final = os.path.join(os.path.dirname(livejobs.__file__), "")
+_INTERACTIVE: Final = "TTY_INTERACTIVE"  # documented by rich
 _UNFIT: Final = re.compile(r"\W")
 _INSTALLED: Final = re.compile(r"[/\\](?:site|dist)-packages[/\\]")
 
@@ -52,7 +53,7 @@ def load(tasks: str, *, strict: bool = False) -> tuple[LiveJob[..., Any], ...]:
     registry.short_names = registry.keeps_refusals = True
     before = {id(job) for job in registry}
     try:
-        with _logging_of_its_own():
+        with _logging_of_its_own(), _rich_may_draw():
             module = _load_file(Path(tasks).expanduser()) if is_path(tasks) else _load_module(tasks)
     except LoadError as error:
         raise LoadError(_listed(tasks, [*registry.refusals, error.message])) from error
@@ -75,6 +76,21 @@ def sources(tasks: str) -> list[str]:
     folder = path.parent if is_path(tasks) else Path.cwd()
     loaded = [getattr(module, "__file__", None) for module in tuple(sys.modules.values())]
     return sorted({file for file in loaded if file and _is_own(file, folder)})
+
+
+@contextmanager
+def _rich_may_draw() -> Iterator[None]:
+    """Tell a console of rich that is made as the file is loaded that it may draw: it decides that only then.
+
+    Not for longer: what a job starts would inherit it.
+    """
+    given = os.environ.get(_INTERACTIVE)
+    os.environ.setdefault(_INTERACTIVE, "1")
+    try:
+        yield
+    finally:
+        if given is None:
+            os.environ.pop(_INTERACTIVE, None)
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from typing import Any
 
 import orjson
 import pytest
+from rich.console import Console
+from rich.logging import RichHandler
 
 from livejobs.definition import Attempt
 from livejobs.runner import interrupt, output
@@ -304,3 +306,27 @@ def test_what_was_saved_at_import_is_written_in_lines():
     output.prepare()
     assert sys.stdout is saved
     assert written_by(lambda: print("early", file=saved)) == [b"early\n"]
+
+
+def test_rich_may_draw_and_prints_come_once_meanwhile():
+    def work() -> None:
+        assert not sys.stdout.isatty()
+        console = Console()
+        assert console.is_interactive
+        log, by_rich = logger("of.streams"), logger("of.rich")
+        log.addHandler(logging.StreamHandler(sys.stderr))
+        by_rich.addHandler(RichHandler(console=console, show_time=False, show_path=False))
+        try:
+            with console.status("waiting"):
+                print("printed")
+                log.warning("logged")
+                by_rich.warning("by rich")
+        finally:
+            log.handlers.clear()
+            by_rich.handlers.clear()
+
+    parts = written_by(work)
+    text = b"".join(part for part in parts if isinstance(part, bytes)).decode()
+    assert "\x1b[?25l" in text
+    assert (text.count("printed\n"), text.count("by rich")) == (1, 1)
+    assert [part.data for part in parts if isinstance(part, Frame) and part.kind is not Kind.END] == [b"logged"]

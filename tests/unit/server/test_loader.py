@@ -455,3 +455,14 @@ def test_ctrl_c_while_it_loads_is_no_fault_of_the_file():
 
     with pytest.raises(KeyboardInterrupt):
         load("tasks.py")
+
+
+@pytest.mark.parametrize("given", [None, "0"])
+def test_a_console_of_rich_that_is_made_meanwhile_may_draw(given, monkeypatch):
+    monkeypatch.delenv("TTY_INTERACTIVE", raising=False)
+    if given is not None:
+        monkeypatch.setenv("TTY_INTERACTIVE", given)
+    write("tasks.py", f"from rich.console import Console\nconsole = Console()\n{JOB}")
+    load("tasks.py")
+    assert sys.modules["tasks"].console.is_interactive is (given is None)
+    assert os.environ.get("TTY_INTERACTIVE") == given
