@@ -23,6 +23,7 @@ from livejobs.protocol import LogLine, Progress
 from livejobs.runner.outcome import Failed, Outcome, Stopped, Succeeded, failure
 from livejobs.sanitize import clean, cut
 from livejobs.states import ErrorReason, StopReason
+from livejobs.worker.bars import BarReader
 from livejobs.worker.lines import shown
 from livejobs.worker.resources import Use
 
@@ -57,16 +58,23 @@ class AttemptWrites:
         self._open = OpenLine(0, 0, "", 0.0)
         self._progress = public_progress(0, None, None, "")
         self._saved_tick = 0
+        self._bars = BarReader(attempt)
         self.use = Use(0, 0)  # of its processes, as seen last
         self.memory_peak = self._told = 0
         self._sampling = threading.Lock()
 
     def sample(self) -> Progress | None:
-        """Read the function's progress; None when nothing changed since the last look."""
+        """Read the function's progress; None when nothing changed since the last look.
+
+        A function that reports none itself is seen by the bar that it draws.
+        """
         attempt = self.attempt
         with self._sampling:
-            message = cut(clean(attempt.cells.doing), MESSAGE_MAX)
-            told = public_progress(self._progress["tick"], attempt.current, attempt.total, message)
+            current, total, message = attempt.current, attempt.total, attempt.cells.doing
+            if current is None and (bar := self._bars.look()) is not None:
+                current, total, message = bar
+            message = cut(clean(message), MESSAGE_MAX)
+            told = public_progress(self._progress["tick"], current, total, message)
             seen = with_use(told, round(self.use.cpu_seconds, 2), self.memory_peak)
             if seen == self._progress and self.use.memory == self._told:
                 return None

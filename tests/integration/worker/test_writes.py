@@ -10,6 +10,7 @@ import pytest
 
 from livejobs import transitions
 from livejobs.definition import Attempt, CurrentJob
+from livejobs.definition.cells import CURRENT, TOTAL
 from livejobs.hints import broadcast
 from livejobs.models import Job, JobLog
 from livejobs.runner.outcome import Failed, Outcome, Stopped, Succeeded
@@ -210,3 +211,23 @@ def test_a_result_that_cannot_be_stored_fails_the_job_and_says_so(sent, caplog):
     (record,) = caplog.records
     assert (record.event, record.job) == ("job.result_not_stored", failed.id)
     assert transitions.retry(failed.id) is not None
+
+
+def test_a_bar_is_the_progress_of_a_job_that_reports_none():
+    writes = begun()
+    attempt = writes.attempt
+
+    def sampled() -> list[Any] | None:
+        progress = writes.sample()
+        return progress and [progress["current"], progress["total"], progress["message"]]
+
+    assert sampled() is None
+    attempt.drawn = "reading: 40%|####      | 4/10"
+    assert sampled() == [4, 10, "reading"]
+    assert sampled() is None
+    attempt.drawn = ""
+    assert sampled() is None
+    attempt.view[TOTAL], attempt.view[CURRENT] = 7, 1
+    assert sampled() == [1, 7, ""]
+    attempt.drawn = "reading: 50%|#####     | 5/10"
+    assert sampled() is None
