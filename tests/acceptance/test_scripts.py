@@ -29,8 +29,8 @@ LEFT_SECONDS = 1  # the same, where a script says that it leaves nothing
 FINISHED = ("succeeded", "failed", "cancelled")
 LINE_KEYS = ("log", "log_has", "log_count", "log_each", "log_numbers", "levels")
 KEYS = frozenset(
-    {*LINE_KEYS, "state", "result", "error", "progress", "live", "cancel_when", "ends_within", "takes",
-     "leaves_nothing", "waits"}
+    {*LINE_KEYS, "state", "result", "error", "progress", "message", "live", "live_progress", "cancel_when",
+     "ends_within", "takes", "leaves_nothing", "waits"}
 )  # fmt: skip
 
 
@@ -110,7 +110,7 @@ class Screen:
         self._socket = socket
         self.lines: list[dict[str, Any]] = []
         self.job: dict[str, Any] = {}
-        self.progress: tuple[Any, Any] | None = None
+        self.progress: list[Any] = []  # current, total and message, as told last
         self._send(action="start", task=step.task, params=step.params, ref="start")
         self._hear_until(lambda: self.job, 10)
         self.id = self.job["id"]
@@ -121,6 +121,12 @@ class Screen:
         self._hear_until(lambda: text in self.texts or self.ended, seconds)
         assert text in self.texts, self
         assert not self.ended, f"{text!r} was seen only when the job had ended: {self}"
+
+    def wait_for_progress(self, progress: list[Any], seconds: float) -> None:
+        """Follow until the job is so far."""
+        self._hear_until(lambda: self.progress == progress or self.ended, seconds)
+        assert self.progress == progress, (self.progress, self)
+        assert not self.ended, f"{progress} was seen only when the job had ended: {self}"
 
     def wait_for_end(self, seconds: float) -> None:
         """Follow until the job has ended, and each line of its log is there."""
@@ -168,6 +174,8 @@ class Screen:
             self._add(message.get("log", []))
         elif message["action"] == "log" and message["job_id"] == self.job.get("id"):
             self._add(message["lines"])
+        elif message["action"] == "progress" and message["job_id"] == self.job.get("id"):
+            self.progress = [message[name] for name in ("current", "total", "message")]
 
     def _update(self, job: dict[str, Any]) -> None:
         if job["version"] >= self.job["version"]:
@@ -215,6 +223,9 @@ def run(step: Step, name: str, server: Server, visitor: Visitor, at_rest: Counte
         if "live" in expected:
             screen.wait_for_line(expected["live"], seconds)
             (server.folder / f"{name}.seen").touch()
+        if "live_progress" in expected:
+            screen.wait_for_progress(expected["live_progress"], seconds)
+            (server.folder / f"{name}.seen").touch()
         if "cancel_when" in expected:
             screen.wait_for_line(expected["cancel_when"], seconds)
             screen.cancel()
@@ -235,6 +246,8 @@ def look(screen: Screen, expected: dict[str, Any]) -> None:
     if "progress" in expected:
         progress = job["progress"]
         assert [progress["current"], progress["total"]] == (expected["progress"] or [None, None]), screen
+    if "message" in expected:
+        assert job["progress"]["message"] == expected["message"], screen
     look_at_lines(screen, expected)
     if "ends_within" in expected:
         assert seconds_between(job, "cancel_requested_at", "finished_at") <= expected["ends_within"], screen
