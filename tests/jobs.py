@@ -83,6 +83,13 @@ def wait_in_subprocess() -> str:
 
 
 @live_job
+def needs_a_program() -> None:
+    """Run one that must succeed."""
+    print("waiting")
+    subprocess.run(["sleep", "60"], check=True)
+
+
+@live_job
 def wait_by_steps(seconds: float = 60) -> int:
     """Wait in steps that can be stopped between."""
     steps = 0

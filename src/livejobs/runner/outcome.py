@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import traceback
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -14,6 +15,9 @@ from livejobs.states import ErrorReason, StopReason
 
 _BARE_EXIT: Final = re.compile(r"Exited with code -?\d+")
 TYPE_MAX: Final = 255  # characters of an error's type
+CAUSES_MAX: Final = 10  # so many exceptions that led to one are looked at
+# A process that ended by one of these may have been signalled with everything else of a server that is being stopped
+OF_A_SHUTDOWN: Final = frozenset({signal.SIGKILL, signal.SIGTERM})
 MESSAGE_MAX: Final = 2_000  # characters of an error message
 TRACEBACK_MAX: Final = 60_000  # characters of a traceback
 
@@ -32,11 +36,13 @@ class Failed:
     :param error: what the row, or the timeline, will hold.
     :param may_retry: whether another attempt may end better.
     :param frames: of the function's traceback, for Celery; they are stored nowhere.
+    :param signalled: whether a program that the job ran was ended by a signal that a shutdown sends, too.
     """
 
     error: dict[str, Any]
     may_retry: bool = False
     frames: list[Frame] = field(default_factory=list)
+    signalled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +60,8 @@ def to_message(outcome: Outcome) -> dict[str, Any]:
     match outcome:
         case Succeeded(result):
             return {"result": result}
-        case Failed(error, may_retry, frames):
-            return {"error": error, "may_retry": may_retry, "frames": frames}
+        case Failed(error, may_retry, frames, signalled):
+            return {"error": error, "may_retry": may_retry, "frames": frames, "signalled": signalled}
         case Stopped(reason):
             return {"stopped": reason.value}
 
@@ -65,7 +71,8 @@ def from_message(message: dict[str, Any]) -> Outcome:
     if "stopped" in message:
         return Stopped(StopReason(message["stopped"]))
     if "error" in message:
-        return Failed(message["error"], bool(message["may_retry"]), message.get("frames") or [])
+        frames, signalled = message.get("frames") or [], bool(message.get("signalled"))
+        return Failed(message["error"], bool(message["may_retry"]), frames, signalled)
     return Succeeded(message["result"])
 
 
@@ -79,7 +86,19 @@ def with_last_line(outcome: Outcome, line: str) -> Outcome:
 
 def failed(reason: ErrorReason, error: BaseException, may_retry: bool = False) -> Failed:
     """The outcome of an attempt that an exception ended."""
-    return Failed(failure(reason, error), may_retry, frames_of(_own_trace(error)))
+    return Failed(failure(reason, error), may_retry, frames_of(_own_trace(error)), _is_signalled(error))
+
+
+def _is_signalled(error: BaseException | None) -> bool:
+    """Whether it, or what led to it, carries the code of a program that was ended by SIGTERM or SIGKILL."""
+    for _ in range(CAUSES_MAX):
+        if error is None:
+            return False
+        code = getattr(error, "code" if isinstance(error, SystemExit) else "returncode", None)
+        if isinstance(code, int) and -code in OF_A_SHUTDOWN:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def described(reason: ErrorReason, type: str, message: str) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import math
 import secrets
-import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -31,7 +30,7 @@ from livejobs.log_events import LogEvent, fields
 from livejobs.models import Job
 from livejobs.per_process import PerProcess
 from livejobs.runner.channel import ChannelClosedError
-from livejobs.runner.outcome import Failed, Outcome, Stopped, described, from_message, with_last_line
+from livejobs.runner.outcome import OF_A_SHUTDOWN, Failed, Outcome, Stopped, described, from_message, with_last_line
 from livejobs.states import ErrorReason, StopReason
 from livejobs.worker import descriptors, zygotes
 from livejobs.worker.attempt_supervisor import AttemptSupervisor
@@ -46,8 +45,6 @@ logger = logging.getLogger("livejobs.worker")
 
 CLAIM_PATIENCE_SECONDS: Final = 60.0  # with the database away a claim is tried this long; the row stays queued after
 LISTEN_AGAIN_SECONDS: Final = 5.0
-# A runner that died by one of these may have been signalled with everything else of a server that is being stopped
-OF_A_SHUTDOWN: Final = frozenset({signal.SIGKILL, signal.SIGTERM})
 SHUTDOWN_SEEN_SECONDS: Final = 0.3
 
 
@@ -121,6 +118,8 @@ class Agent:
         outcome = with_last_line(from_message(ended), reader.last_line)
         if attempt.raised and attempt.stop_reason is not None:
             return Stopped(attempt.stop_reason)  # whatever it then returned or raised
+        if isinstance(outcome, Failed) and outcome.signalled and _sees_shutdown():
+            return Stopped(StopReason.SHUTDOWN)  # whoever stopped the server signalled what the job had started, too
         return outcome
 
     def _death(self, attempt: Attempt, death: Death, last_line: str) -> Outcome:
@@ -135,14 +134,8 @@ class Agent:
             if death.killed and reason is not StopReason.SHUTDOWN:
                 attempt.write("warning", "The job did not stop and was ended with its process")
             return Stopped(reason)
-        if death.still:
+        if death.still or (death.signal in OF_A_SHUTDOWN and _sees_shutdown()):
             return Stopped(StopReason.SHUTDOWN)
-        if death.signal in OF_A_SHUTDOWN:
-            give_up_at = time.monotonic() + SHUTDOWN_SEEN_SECONDS
-            while time.monotonic() < give_up_at:
-                if parent.is_shutting_down():
-                    return Stopped(StopReason.SHUTDOWN)
-                time.sleep(SHUTDOWN_SEEN_SECONDS / 10)
         return Failed(described(ErrorReason.CRASHED, "", how_it_died(death, last_line)), may_retry=True)
 
     def _place(self) -> Place:
@@ -269,6 +262,14 @@ class Agent:
     async def _answer_stacks(self, layer: Any, supervisor: AttemptSupervisor, message: dict[str, Any]) -> None:
         written = readable(await supervisor.stacks())
         await asyncio.wait_for(stacks.answer(layer, message, written), broadcast.SEND_SECONDS)
+
+
+def _sees_shutdown() -> bool:
+    """Whether the worker is being stopped; its parent may hear of it a moment after others were signalled."""
+    give_up_at = time.monotonic() + SHUTDOWN_SEEN_SECONDS
+    while not (seen := parent.is_shutting_down()) and time.monotonic() < give_up_at:
+        time.sleep(SHUTDOWN_SEEN_SECONDS / 10)
+    return seen
 
 
 def new_attempt(job: Job) -> Attempt:

@@ -305,6 +305,38 @@ def test_a_job_that_ends_within_the_grace_is_finished(valkey: Valkey, tmp_path: 
         worker.stop()
 
 
+def program_of(job: Job) -> int:
+    """The program that a job runs."""
+    return wait_for(
+        lambda: next((pid for runner in runners_of(child_of(job)) for pid in process_tree.children(runner)), 0)
+    )
+
+
+def test_a_program_that_is_ended_with_the_server_is_no_failure_of_its_job(valkey: Valkey, tmp_path: Path) -> None:
+    worker = Worker(tmp_path / "worker.log", children=1, queues=["ending"], fast=False)
+    worker.start()
+    try:
+        job = actions.start(jobs.needs_a_program, queue="ending")
+        waiting(job)
+        program = program_of(job)
+        assert worker.process is not None
+        worker.process.send_signal(signal.SIGTERM)
+        os.kill(program, signal.SIGTERM)
+    finally:
+        worker.stop()
+    row = Job.objects.get(id=job.id)
+    assert (row.state, row.attempt, row.losses, row.failures) == ("queued", 1, 0, 0)
+
+
+def test_a_program_that_is_ended_by_somebody_else_is(worker: Worker) -> None:
+    job = start(jobs.needs_a_program)
+    waiting(job)
+    os.kill(program_of(job), signal.SIGTERM)
+    row = finished(job)
+    assert row.error is not None
+    assert (row.state, row.error["type"]) == ("failed", "CalledProcessError")
+
+
 def test_a_job_that_does_not_listen_is_released_by_force(valkey: Valkey, tmp_path: Path) -> None:
     worker = Worker(tmp_path / "worker.log", children=1, queues=["ending"])
     worker.start()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+
 import orjson
 import pytest
 
@@ -134,3 +137,36 @@ def test_what_was_said_last_is_added_and_the_frames_are_kept():
 def test_a_failure_that_is_told_without_frames_has_none():
     error = described(ErrorReason.EXCEPTION, "ValueError", "bad row")
     assert from_message({"error": error, "may_retry": False}) == Failed(error)
+
+
+def of_a_program(code: int) -> BaseException:
+    return caught(subprocess.CalledProcessError(code, ["ffmpeg"]))
+
+
+def led_to(error: BaseException, cause: BaseException) -> BaseException:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "signalled"),
+    [
+        (of_a_program(-signal.SIGKILL), True),
+        (of_a_program(-signal.SIGTERM), True),
+        (of_a_program(-signal.SIGSEGV), False),
+        (of_a_program(9), False),
+        (led_to(RuntimeError("no film"), of_a_program(-signal.SIGTERM)), True),
+        (SystemExit(-signal.SIGKILL), True),
+        (SystemExit("-9"), False),
+        (ValueError("x"), False),
+        (led_to(ValueError("x"), ValueError("y")), False),
+    ],
+)
+def test_a_failure_says_whether_a_program_of_the_job_was_ended_as_a_shutdown_does(error, signalled):
+    assert failed(ErrorReason.EXCEPTION, error).signalled is signalled
+
+
+def test_exceptions_that_lead_to_each_other_are_looked_at_with_an_end():
+    one, other = ValueError("one"), ValueError("other")
+    one.__context__, other.__context__ = other, one
+    assert not failed(ErrorReason.EXCEPTION, one).signalled
