@@ -33,6 +33,7 @@ REPLACE: Final = "livejobs.replace"  # half a surrogate pair becomes U+FFFD, and
 codecs.register_error(REPLACE, lambda error: ("\ufffd".encode(), getattr(error, "end", 0)))
 _LEVELS: Final = {"debug": 0, "info": 1, "warning": 2, "error": 3, "critical": 4}
 _EMIT: Final = logging.StreamHandler.emit.__code__
+_CONFIGURE: Final = logging.basicConfig.__code__
 _RICH: Final = "rich.console"
 _numbers: Final = itertools.count(1)
 _pipe: list[int] = [1]
@@ -115,6 +116,16 @@ class RecordHandler(logging.Handler):
                     return True
             logger = logger.parent if logger.propagate else None
         return False
+
+
+class RootHandlers(list[logging.Handler]):
+    """The root's handlers. `basicConfig` finds none where there is only ours: it then does in a job what it says."""
+
+    def __len__(self) -> int:
+        count = super().__len__()
+        if sys._getframe(1).f_code is not _CONFIGURE:
+            return count
+        return count - sum(isinstance(handler, RecordHandler) for handler in self)
 
 
 def is_terminal(handler: logging.Handler) -> bool:
@@ -203,6 +214,8 @@ def open_streams(attempt: Attempt, pipe: int) -> None:
         if isinstance(handler, logging.StreamHandler) and is_terminal(handler):
             handler.setStream(sys.stdout if handler.stream is sys.__stdout__ else sys.stderr)
     root = logging.getLogger()
+    if not isinstance(root.handlers, RootHandlers):
+        root.handlers = RootHandlers(root.handlers)
     root.addHandler(RecordHandler())
     if not any(map(is_terminal, root.handlers)) and root.level == logging.WARNING:
         root.setLevel(logging.INFO)  # nobody chose it

@@ -108,6 +108,33 @@ def test_info_is_heard_where_nobody_chose_a_level_and_not_where_somebody_did():
 
 
 @in_a_fork
+def test_a_job_may_configure_logging_as_a_script_does():
+    def work() -> None:
+        logging.basicConfig(format="<%(levelname)s> %(message)s", level=logging.DEBUG)
+        logging.basicConfig(format="never", level=logging.ERROR)  # the second one does nothing
+        logger().debug("mine")
+        logging.info("by the module")
+
+    assert written_by(work) == [Frame(Kind.DEBUG, b"<DEBUG> mine"), Frame(Kind.INFO, b"<INFO> by the module")]
+
+
+@in_a_fork
+def test_nobody_configures_logging_for_a_job_that_only_logs():
+    assert written_by(lambda: logging.info("plain")) == [Frame(Kind.INFO, b"plain")]
+
+
+@in_a_fork
+def test_what_a_host_configured_stays_for_a_job_that_configures():
+    logging.getLogger().addHandler(logging.NullHandler())
+
+    def work() -> None:
+        logging.basicConfig(format="never", level=logging.DEBUG)
+        logging.warning("plain")
+
+    assert written_by(work) == [Frame(Kind.WARNING, b"plain")]
+
+
+@in_a_fork
 def test_a_handler_of_the_jobs_own_formats_its_records_and_they_come_once():
     def work() -> None:
         logging.basicConfig(format="<%(levelname)s> %(message)s", level=logging.DEBUG, force=True)
