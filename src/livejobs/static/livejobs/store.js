@@ -188,10 +188,11 @@ export class JobStore extends EventTarget {
     const entry = this.#entry(id);
     if (!entry) return;
     const log = [...entry.log];
+    let at = log.length; // most come in order
     for (const line of lines) {
-      let at = log.length; // most come in order
+      while (log[at]?.seq <= line.seq) at++;
       while (at && log[at - 1].seq > line.seq) at--;
-      if (log[at - 1]?.seq !== line.seq) log.splice(at, 0, line);
+      if (log[at - 1]?.seq !== line.seq) log.splice(at++, 0, line);
     }
     if (log.length === entry.log.length) return;
     if (log.length > LOG_MAX) log.splice(LOG_MAX / 2, log.length - LOG_MAX);

@@ -8,6 +8,7 @@ import { LivejobsElement } from "./element.js";
 import { button, panel } from "./parts.js";
 
 const CHUNK = 50; // lines of a block: out of sight it costs nothing
+const ROWS = 350; // of text in a block, about: once in sight, it is laid out as a whole
 const TOGETHER = 250; // milliseconds: of a log that is being read, so much is laid out at once
 const NEAR = 24; // pixels from the end that count as the end
 
@@ -91,19 +92,23 @@ export class LivejobsLog extends LivejobsElement {
   #append(lines) {
     const several = (this.page.store.job(this.#id)?.attempt ?? 1) > 1;
     for (const line of lines) {
-      const { seq, attempt } = line;
+      const { seq, attempt, text } = line;
       const other = attempt !== this.#attempt && (several || this.#attempt);
       if (other || seq > this.#last + 1) {
         this.#block = undefined;
         this.#add(...between(this.#last, seq, other ? attempt : 0));
       }
       this.#attempt = attempt;
-      if (!this.#block || this.#block.element.childElementCount >= CHUNK) {
-        this.#block = { element: make("div", "lj-block"), attempt, first: seq, last: seq };
+      if (!this.#block || this.#block.element.childElementCount >= CHUNK || this.#block.rows > ROWS) {
+        this.#block = { element: make("div", "lj-block lj-end"), attempt, first: seq, last: seq, rows: 0 };
         this.#blocks.push(this.#block);
         this.#add(this.#block.element);
+        const out = this.#blocks.at(-3); // as high as it will be, so that nothing jumps when it comes into sight
+        out?.element.classList.remove("lj-end");
+        out?.element.style.setProperty("contain-intrinsic-height", `auto ${20 * out.rows}px`);
       }
       this.#block.element.append(lineOf(line));
+      this.#block.rows += 1 + Math.floor(text.length / 90);
       this.#block.last = this.#last = seq;
     }
   }
@@ -187,7 +192,7 @@ export class LivejobsLog extends LivejobsElement {
   }
 }
 
-/** @typedef {{element: HTMLElement, attempt: number, first: number, last: number}} Block */
+/** @typedef {{element: HTMLElement, attempt: number, first: number, last: number, rows: number}} Block */
 
 /** What there is to say of numbers without lines. @param {number} last @param {number} next */
 function leftOut(last, next) {
