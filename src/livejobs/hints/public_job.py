@@ -80,7 +80,7 @@ def with_use(progress: Progress, cpu_seconds: float, memory_peak: int) -> Progre
 
 
 def public_log_line(line: JobLog) -> LogLine:
-    """Build the public form of one log line."""
+    """Build the public form of one log line, of the model or of a row with its columns."""
     return {
         "seq": line.seq,
         "attempt": line.attempt,

@@ -55,6 +55,7 @@ from livejobs.protocol import (
 )
 
 LOG_LINES: Final = 500  # of one read
+LOG_LINES_FIRST: Final = 30  # … before it is known how long they are
 LOG_CHARACTERS: Final = 256 * 1024  # of the lines of one read; a single line may be longer
 COMPARED_AT_ONCE: Final = 500  # ids in one query
 NEWCOMERS_AT_ONCE: Final = 10_000  # of the newest rows, those looked at together for what a list misses
@@ -175,14 +176,22 @@ def _one_job(person: Person, watch: Watch) -> OneJob:
 
 
 def _lines(job_id: int, after: int) -> list[LogLine]:
+    """Read the next lines, as many as may go together; a few first, because long ones would be read in vain."""
+    stored = JobLog.objects.using(conf.DATABASE).filter(job_id=job_id).order_by("seq")
+    rows: Any = stored.values_list("seq", "attempt", "at", "level", "text", named=True)  # models cost twice as much
     lines: list[LogLine] = []
-    size = 0
-    stored = JobLog.objects.using(conf.DATABASE).filter(job_id=job_id, seq__gt=after).order_by("seq")[:LOG_LINES]
-    for line in stored:
-        lines.append(public_log_line(line))
-        size += len(line.text)
-        if size > LOG_CHARACTERS:
+    size, wanted = 0, min(LOG_LINES_FIRST, LOG_LINES)
+    while wanted > 0:
+        some = rows.filter(seq__gt=lines[-1]["seq"] if lines else after)[:wanted]
+        before = len(lines)
+        for line in some:
+            lines.append(public_log_line(line))
+            size += len(line.text)
+            if size > LOG_CHARACTERS:
+                return lines
+        if len(lines) - before < wanted:
             break
+        wanted = min(LOG_LINES - len(lines), (LOG_CHARACTERS - size) * len(lines) // (size + 1) + 1)
     return lines
 
 

@@ -248,6 +248,20 @@ def test_one_read_of_a_log_has_a_bounded_size(monkeypatch):
     assert (chunk.first, chunk.last) == (1, 3)
 
 
+@pytest.mark.parametrize("lengths", [[10] * 700, [2000] * 300, [10] * 40 + [8000] * 300, [8000] * 40 + [0] * 600])
+def test_every_line_is_read_once_however_long_lines_are(lengths):
+    job, lease = claimed()
+    leases.append_log(lease, [line(seq, "x" * length) for seq, length in enumerate(lengths, 1)])
+    seen = list[int]()
+    while (chunk := answers.read_log(ReadLog(job.id, len(seen)))) is not None:
+        lines = json.loads(chunk.text)["lines"]
+        assert [line["seq"] for line in lines] == list(range(chunk.first, chunk.last + 1))
+        assert len(lines) <= answers.LOG_LINES
+        assert sum(len(line["text"]) for line in lines[:-1]) <= answers.LOG_CHARACTERS
+        seen += [len(line["text"]) for line in lines]
+    assert seen == lengths
+
+
 def test_levels_say_how_far_rows_are(monkeypatch, django_assert_num_queries):
     monkeypatch.setattr(answers, "COMPARED_AT_ONCE", 2)
     jobs = [accepted(owner_key="browser:me") for _ in range(3)]
