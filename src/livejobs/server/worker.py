@@ -1,4 +1,4 @@
-"""The worker part: Celery with prefork children, for every queue that a job names."""
+"""The worker part: Celery with a thread for each job that may run at a time, for every queue that a job names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from livejobs.server.part import load_jobs, load_later, run_part, wait_for_serve
 AHEAD: Final = (
     "celery.apps.worker",
     "celery.bin.celery",
-    "celery.concurrency.prefork",
+    "celery.concurrency.thread",
     "celery.worker.components",
     "celery.worker.consumer",
     "celery.worker.control",
@@ -27,7 +27,9 @@ AHEAD: Final = (
     "livejobs.worker.agent",
     "redis.asyncio",
 )
-POOL: Final = "LIVEJOBS_POOL"  # prefork, threads or solo
+# prefork, threads or solo; jobs have processes of their own in each. Threads need two thirds of the memory of prefork,
+# and are ready sooner (`make bench ARGS=pools`)
+POOL: Final = "LIVEJOBS_POOL"
 
 
 def queues() -> list[str]:
@@ -43,7 +45,7 @@ def arguments(environment: Environment) -> list[str]:
     return [
         "--quiet",  # no banner
         "worker",
-        f"--pool={os.environ.get(POOL, 'prefork')}",
+        f"--pool={os.environ.get(POOL, 'threads')}",
         f"--concurrency={environment.workers}",
         f"--queues={','.join(queues())}",
         "--hostname=livejobs@%h",

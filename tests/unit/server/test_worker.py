@@ -67,7 +67,7 @@ def test_celery_gets_as_many_children_as_were_asked_for_and_every_queue(serving)
     arguments = worker.arguments(Environment(workers=3))
 
     assert arguments[:2] == ["--quiet", "worker"]  # the first is the program's option, not the command's
-    assert {"--pool=prefork", "--concurrency=3", "--queues=livejobs,mails,reports"} <= set(arguments)
+    assert {"--pool=threads", "--concurrency=3", "--queues=livejobs,mails,reports"} <= set(arguments)
     assert {"--without-gossip", "--without-mingle", "--without-heartbeat"} <= set(arguments)
 
 
