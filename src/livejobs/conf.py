@@ -33,7 +33,7 @@ class Settings:
         False, "Whether jobs without an owner are seen by everyone (True under `livejobs up`)."
     )
     TRACEBACK_FOR_OWNER: bool = _setting(
-        False, "Whether an owner sees a traceback (True under `livejobs up`), or only staff."
+        False, "Whether an owner sees tracebacks, and where a job is (True under `livejobs up`), or only staff."
     )
     MAX_PARAMS_BYTES: int = _setting(256 * 1024, "The largest params of a job, in bytes of JSON.")
     MAX_FRAME_BYTES: int = _setting(512 * 1024, "The largest frame a client may send, in bytes.")
