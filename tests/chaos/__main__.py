@@ -23,12 +23,14 @@ JOBS: Final = {"short": 300, "full": 5_000, "soak": 5_000}
 OBSERVERS: Final = {"short": 20, "full": 200, "soak": 200}
 BURSTS: Final = {"short": 1_500, "full": 3_000, "soak": 3_000}  # jobs at once; a list is live for a thousand
 DATABASES: Final = ("postgresql", "sqlite")
+POOLS: Final = {"postgresql": "prefork", "sqlite": "threads"}  # as a host would, and as `livejobs up` does
 
 
 def main(
     level: Annotated[str, typer.Option(help="short, full or soak.")] = "short",
     seed: Annotated[int, typer.Option(help="Repeats a run; the next seeds follow where a level has several.")] = 1,
     database: Annotated[list[str] | None, typer.Option(help="postgresql or sqlite; both when left out.")] = None,
+    pool: Annotated[str, typer.Option(help="prefork or threads; the database decides when left out.")] = "",
     fault: Annotated[list[str] | None, typer.Option(help="Only these faults.")] = None,
     defect: Annotated[str, typer.Option(help="Build a deliberate defect in: the run must fail.")] = "",
     seeds: Annotated[int | None, typer.Option(help="How many seeds; the level decides when left out.")] = None,
@@ -38,6 +40,7 @@ def main(
     """Break a cluster of real processes in every way we know, and check from outside what must be true."""
     _known("level", [level], SCALE)
     _known("database", database or [], DATABASES)
+    _known("pool", [pool] if pool else [], POOLS.values())
     _known("fault", fault or [], BY_NAME)
     _known("defect", [defect] if defect else [], NAMES)
     violated = False
@@ -50,8 +53,11 @@ def main(
             this = seed + offset + (number if level == "short" else 0)
             chosen = fault or planned(level, kind, this)
             share = shared(jobs or JOBS[level], chosen)
-            typer.echo(f"{kind}, {level}, seed {this}: {len(chosen)} faults, {share} jobs each")
-            order = Order(kind, SCALE[level], this, chosen, share, OBSERVERS[level], defect, burst=BURSTS[level])
+            size = {"pool": pool or POOLS[kind]}
+            typer.echo(f"{kind}, {size['pool']}, {level}, seed {this}: {len(chosen)} faults, {share} jobs each")
+            order = Order(
+                kind, SCALE[level], this, chosen, share, OBSERVERS[level], defect, burst=BURSTS[level], size=size
+            )
             runs.append(run(order))
         rows = merged(runs)
         show(f"{kind}, {level}, from seed {seed}, {time.monotonic() - begun:.0f} s", rows)

@@ -31,12 +31,17 @@ DATABASE: Final = "chaos"
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many of each."""
+    """How many of each.
+
+    :param children: how many jobs a worker runs at a time.
+    :param pool: prefork or threads: in the second the worker itself is what looks after jobs.
+    """
 
     webs: int = 2
     workers: int = 2
     children: int = 4
     maintainers: int = 2
+    pool: str = "prefork"
 
 
 @dataclass
@@ -155,7 +160,7 @@ class Cluster:
                       "--ws-ping-timeout", str(self.scaled(PING_SECONDS)))  # fmt: skip
         for number in range(self.size.workers):
             self._add(f"worker{number}", "celery", "--quiet", "-A", "tests.chaos.celery_app", "worker",
-                      "--pool", "prefork", "--concurrency", str(self.size.children), "--without-gossip",
+                      "--pool", self.size.pool, "--concurrency", str(self.size.children), "--without-gossip",
                       "--without-mingle", "--without-heartbeat", "-Q", "livejobs", "--loglevel", "WARNING",
                       "-n", f"w{number}@%h")  # fmt: skip
         for number in range(self.size.maintainers):
@@ -223,9 +228,13 @@ class Cluster:
         """The processes of a kind: web, worker, maintain."""
         return [process for process in self.processes if process.name.startswith(kind)]
 
-    def worker_children(self) -> list[int]:
-        """The children of all workers."""
-        return [pid for process in self.named("worker") if process.is_up() for pid in children(process.pid)]
+    def agents(self, process: Process) -> list[int]:
+        """The processes of a worker that look after jobs."""
+        return children(process.pid) if self.size.pool == "prefork" else [process.pid]
+
+    def all_agents(self) -> list[int]:
+        """Those of all workers."""
+        return [pid for process in self.named("worker") if process.is_up() for pid in self.agents(process)]
 
     def kill(self, process: Process) -> None:
         """End a process as a machine that fails would: it and its children at once."""
@@ -264,8 +273,8 @@ class Cluster:
             return False
         names = presence_names("worker")
         there = {name.rsplit(":", 1)[1] for name in names}
-        living = {str(pid) for pid in self.worker_children()}
-        if len(there & living) < self.size.workers * self.size.children:
+        living = {str(pid) for pid in self.all_agents()}
+        if len(there & living) < self.size.workers * (self.size.children if self.size.pool == "prefork" else 1):
             return False
         maintainers = {name.rsplit(":", 1)[1] for name in presence_names("maintenance")}
         return {str(process.pid) for process in self.named("maintain")} <= maintainers

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.chaos import failpoints, screen_faults
-from tests.chaos.cluster import Cluster, Process, children, wait
+from tests.chaos.cluster import Cluster, Process, wait
 from tests.chaos.load import Plan
 from tests.chaos.stage import Stage
 from tests.support.waiting import wait_for
@@ -73,7 +73,10 @@ def calm(cluster: Cluster, chance: random.Random) -> int:
 
 
 def child_killed(cluster: Cluster, chance: random.Random) -> int:
-    """Kill -9 of a child after pop, after claim, in mid-run, before the finish, between commit and broadcast."""
+    """Kill -9 of who looks after a job, after pop, after claim, in mid-run, before the finish, between commit and hint.
+
+    That is a child in prefork, and the worker itself where it has threads.
+    """
     return _killed_at(failpoints.CHILD_POINTS, chance)
 
 
@@ -89,8 +92,8 @@ def _killed_at(names: Sequence[str], chance: random.Random) -> int:
 
 
 def children_killed_at_random(cluster: Cluster, chance: random.Random) -> int:
-    """Kill -9 of half the children, whatever they do."""
-    victims = cluster.worker_children()
+    """Kill -9 of half of those who look after jobs, whatever they do."""
+    victims = cluster.all_agents()
     for pid in chance.sample(victims, max(1, len(victims) // 2)):
         kill(pid)
     return max(1, len(victims) // 2)
@@ -102,8 +105,8 @@ def runner_killed(cluster: Cluster, chance: random.Random) -> int:
 
 
 def agent_frozen(cluster: Cluster, chance: random.Random) -> int:
-    """SIGSTOP of worker children for 45 s, then SIGCONT: their jobs' own processes are not frozen with them."""
-    victims = children(busiest(cluster).pid)
+    """SIGSTOP of who looks after jobs for 45 s, then SIGCONT: their jobs' own processes are not frozen with them."""
+    victims = cluster.agents(busiest(cluster))
     for pid in victims:
         os.kill(pid, signal.SIGSTOP)
     wait(cluster.scaled(45))
@@ -381,7 +384,7 @@ def busiest(cluster: Cluster) -> Process:
     from livejobs.models import Job
 
     owners = {int((job.worker or ":0").rsplit(":", 1)[1]) for job in Job.objects.running()}
-    return max(cluster.named("worker"), key=lambda process: len(owners & set(children(process.pid))))
+    return max(cluster.named("worker"), key=lambda process: len(owners & set(cluster.agents(process))))
 
 
 def kill(pid: int) -> None:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.chaos.cluster import Cluster, Size
 from tests.chaos.faults import BY_NAME
@@ -35,7 +35,7 @@ class Order:
     patience: float = 60.0  # seconds from the heal to the last finish
     browsers: int = 3
     burst: int = 3_000  # jobs that are started as fast as can be
-    size: dict[str, int] = field(default_factory=dict)
+    size: dict[str, Any] = field(default_factory=dict)
 
 
 def run(order: Order) -> list[Row]:
