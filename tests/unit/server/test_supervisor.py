@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import io
 import json
 import os
@@ -26,6 +24,8 @@ from livejobs.server.output import Output
 from livejobs.server.readiness import read_mark
 from livejobs.server.supervisor import HURRY_AFTER, IDLE_SECONDS, LOOK_SECONDS, Supervisor
 from tests.support.waiting import wait_for
+
+pytest_plugins = ("tests.support.server_fixtures",)
 
 Part = Callable[..., ManagedProcess]
 Serve = Callable[..., Supervisor]
@@ -78,23 +78,6 @@ def gate() -> Iterator[Gate]:
 @pytest.fixture
 def said() -> Said:
     return Said()
-
-
-@pytest.fixture
-def runtime(tmp_path: Path) -> Path:
-    folder = tmp_path / "runtime"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def lock(tmp_path: Path) -> Iterator[int]:
-    """The descriptor of a file that is locked; a test may close it."""
-    descriptor = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    yield descriptor
-    with contextlib.suppress(OSError):
-        os.close(descriptor)
 
 
 @pytest.fixture
