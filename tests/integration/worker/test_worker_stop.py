@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync
 
 from livejobs import actions
 from livejobs.hints import stacks
@@ -89,16 +89,17 @@ def test_a_job_that_holds_the_interpreter_in_c_keeps_its_lease(worker: Worker) -
     assert (row.state, row.attempt, row.losses, row.result) == ("succeeded", 1, 0, "slept")
 
 
-async def test_it_is_seen_where_a_job_is_that_keeps_the_interpreters_lock(worker: Worker) -> None:
-    job = await sync_to_async(start)(jobs.matches_for_ever)
-    await sync_to_async(waiting)(job)
-    text = await stacks.ask(job.id, 1)
+def test_it_is_seen_where_a_job_is_that_keeps_the_interpreters_lock(worker: Worker) -> None:
+    ask = async_to_sync(stacks.ask)
+    job = start(jobs.matches_for_ever)
+    waiting(job)
+    text = ask(job.id, 1)
     assert text is not None
     assert text.startswith("Main thread (most recent call last):\n")
     assert "in matches_for_ever\n    return re.match(" in text
-    assert await stacks.ask(job.id, 2) is None  # another attempt's are not told
-    await sync_to_async(actions.cancel)(job)
-    await sync_to_async(finished)(job)
+    assert ask(job.id, 2) is None  # another attempt's are not told
+    actions.cancel(job)
+    finished(job)
 
 
 def test_a_cancel_reaches_a_job_that_is_stuck_in_c(worker: Worker) -> None:
