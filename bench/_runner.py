@@ -16,13 +16,17 @@ def main() -> None:
     import django
 
     django.setup()
+    import celery.backends.base  # noqa: F401 - a worker has it, and its app is finalized, before it forks a zygote
+
     from livejobs.definition import Attempt, registry
+    from livejobs.hints import publishing
     from livejobs.runner.perform import perform
     from livejobs.worker import zygotes
     from livejobs.worker.output_reader import OutputReader
     from livejobs.worker.place import Death, Place
     from tests import jobs  # noqa: F401
 
+    publishing.celery_app().finalize()
     place = Place(zygotes.start_first, zygotes.execute)
     live_job = registry.get("tests.jobs.at_once")
     assert live_job is not None
