@@ -32,8 +32,10 @@ async def ask(job_id: int, attempt: int) -> str | None:
 
 
 async def answer(layer: Any, message: dict[str, Any], text: str) -> None:
-    """Answer a request that `ask` sent."""
-    await layer.send(message["reply"], {"type": REQUEST, "job": message["job"], "text": text})
+    """Answer a request that `ask` sent; one that cannot be sent is lost, and whoever asked is told of silence."""
+    with suppress(Exception):
+        async with asyncio.timeout(own_layer.CALL_SECONDS):
+            await layer.send(message["reply"], {"type": REQUEST, "job": message["job"], "text": text})
 
 
 async def _ask(layer: Any, job_id: int, attempt: int) -> str:

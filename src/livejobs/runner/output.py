@@ -63,7 +63,7 @@ class Output(io.TextIOWrapper):
         caller = sys._getframe(1)
         if caller.f_code is _EMIT:
             record = caller.f_locals["record"]
-            if _is_own(record):
+            if is_own(record):
                 send_to_operator(record)
             else:
                 send(level_of(record.levelno), text.removesuffix("\n"))
@@ -97,7 +97,7 @@ class RecordHandler(logging.Handler):
         if not _current or self._is_shown(record):
             return
         try:
-            if _is_own(record):
+            if is_own(record):
                 send_to_operator(record)
                 return
             text = _FORMAT.format(record)
@@ -149,7 +149,8 @@ def look_up() -> None:
         raise_if_due(attempt)
 
 
-def _is_own(record: logging.LogRecord) -> bool:
+def is_own(record: logging.LogRecord) -> bool:
+    """Whether a record speaks of the machinery, not of the job."""
     return record.name.split(".", 1)[0] in OWN_LOGGERS or (record.threadName or "").startswith(OWN_THREADS)
 
 

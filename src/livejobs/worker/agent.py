@@ -261,7 +261,7 @@ class Agent:
 
     async def _answer_stacks(self, layer: Any, supervisor: AttemptSupervisor, message: dict[str, Any]) -> None:
         written = readable(await supervisor.stacks())
-        await asyncio.wait_for(stacks.answer(layer, message, written), broadcast.SEND_SECONDS)
+        await stacks.answer(layer, message, written)
 
 
 def _sees_shutdown() -> bool:

@@ -17,13 +17,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from livejobs.definition import Attempt, attempt_of, current_job, level_of
+from livejobs.runner.output import is_own
 from livejobs.worker.lines import LineCutter
 
-# loggers that speak of the machinery, not of the job
-OWN_LOGGERS: Final = frozenset(
-    {"livejobs", "celery", "kombu", "amqp", "redis", "channels", "channels_redis", "asyncio", "billiard"}
-)
-OWN_THREADS: Final = "livejobs-"  # how the names of our threads begin
 _FORMAT: Final = logging.Formatter("%(message)s")
 
 
@@ -33,9 +29,7 @@ class JobLogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record, its traceback included, a line each."""
         attempt = attempt_of(current_job())
-        if attempt is None or record.name.split(".", 1)[0] in OWN_LOGGERS:
-            return
-        if (record.threadName or "").startswith(OWN_THREADS):
+        if attempt is None or is_own(record):
             return
         try:
             _capture.settle(attempt)

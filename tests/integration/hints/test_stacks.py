@@ -54,6 +54,9 @@ class Broken:
     async def group_send(self, *_: Any) -> None:
         raise OSError("away")
 
+    async def send(self, *_: Any) -> None:
+        raise OSError("away")
+
     async def flush(self) -> None:
         self.flushed += 1
 
@@ -63,3 +66,7 @@ async def test_a_layer_that_is_away_is_let_go(monkeypatch):
     monkeypatch.setattr(own_layer, "make", lambda: layer)
     assert await stacks.ask(7, 2) is None
     assert layer.flushed == 1
+
+
+async def test_an_answer_that_cannot_be_sent_is_lost():
+    await stacks.answer(Broken(), {"reply": "reply", "job": 7}, "Main thread")
