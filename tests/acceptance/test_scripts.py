@@ -188,6 +188,18 @@ class Screen:
 # ---------------------------------------------------------------- what is seen
 
 
+def test_no_two_scripts_have_a_job_of_one_name() -> None:
+    """The server has one name for both, and serves the first."""
+    names = Counter(
+        re.findall(
+            r"^@live_job.*\n(?:@.*\n)*(?:async )?def (\w+)",
+            "\n".join(each.read_text("utf-8") for each in SCRIPTS.glob("*.py")),
+            re.M,
+        )
+    )
+    assert [name for name, count in names.items() if count > 1] == []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_script(name: str, server: Server, visitor: Visitor, at_rest: Counter[str]) -> None:
     run_all(name, server, visitor, at_rest)

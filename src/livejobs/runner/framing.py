@@ -19,13 +19,14 @@ _ROOM: Final = ATOMIC - len(MARKER) - _HEAD.size
 
 
 class Kind(IntEnum):
-    """What a frame carries: a record of that level, or a message between the runner and its agent."""
+    """What a frame carries: a record of that level, what a job wrote to stderr, or a message to the agent."""
 
     DEBUG = 0
     INFO = 1
     WARNING = 2
     ERROR = 3
     CRITICAL = 4
+    STDERR = 5  # text, not a record: it may end in the middle of a line
     END = 8  # of the attempt: what comes later belongs to nobody
     OPERATOR = 7  # what the machinery says in the runner: a logger, a level, a text
     OUTCOME = 9  # where the channel to the agent was closed by the job

@@ -1,7 +1,8 @@
 """What a job prints and logs, on its way to its log: descriptors 1 and 2 are a pipe to the agent, real streams over it.
 
 So everything a terminal would show is in the log, whoever wrote it: print, `os.write(1)`, C code, a subprocess. Log
-records go through the same pipe behind a marker, so that prints and records keep their order and records their level.
+records go through the same pipe behind a marker, and so does what Python writes to stderr: all keep their order, and it
+is known what they are. What a program or C code writes to descriptor 2 cannot be told from stdout.
 """
 
 from __future__ import annotations
@@ -87,6 +88,23 @@ class Output(io.TextIOWrapper):
             self._last, self._open = said[:_SAID_MAX] or self._last, rest[:_SAID_MAX]
         elif len(self._open) < _SAID_MAX:
             self._open += text[:_SAID_MAX]
+
+
+class Stderr(io.FileIO):
+    """Descriptor 2: what goes through it is marked as stderr, unless a job gave the number to a file of its own."""
+
+    name = "<stderr>"
+
+    def write(self, data: Any) -> int:
+        """Write bytes, all of them."""
+        try:
+            ours = bool(_pipe_is) and os.path.samestat(os.fstat(2), _pipe_is[0])
+        except OSError:
+            ours = False
+        if not ours:
+            return super().write(data)
+        send_frame(Kind.STDERR, bytes(data))
+        return len(data)
 
 
 class RecordHandler(logging.Handler):
@@ -248,7 +266,7 @@ def last_said() -> str:
 
 
 def _stream(descriptor: int) -> Any:
-    raw = io.FileIO(descriptor, "w", closefd=False)
+    raw = (Stderr if descriptor == 2 else io.FileIO)(descriptor, "w", closefd=False)
     raw.name = _NAMES[descriptor]  # as Python itself names them
     # in lines, as on a terminal
     return Output(io.BufferedWriter(raw), encoding="utf-8", errors=REPLACE, line_buffering=True)

@@ -55,8 +55,8 @@ class JobOutput(io.TextIOBase):
                 self.original.write(text)
         else:
             _capture.settle(attempt, but=self)
-            cutter = self._cutters.get(attempt) or self._cutters.setdefault(attempt, LineCutter(attempt, self.level))
-            cutter.write(text)
+            cutter = self._cutters.get(attempt) or self._cutters.setdefault(attempt, LineCutter(attempt))
+            cutter.write(text, self.level)
         return len(text)
 
     def flush(self) -> None:
@@ -115,7 +115,7 @@ class _Capture:
 
     def __init__(self) -> None:
         self._lock, self._jobs = threading.Lock(), 0
-        self._out, self._err = JobOutput(None, "info"), JobOutput(None, "warning")
+        self._out, self._err = JobOutput(None, "info"), JobOutput(None, "stderr")
         self._handler = JobLogHandler()
         self._quiet: list[tuple[logging.Handler, int]] = []
         self._root_level = logging.NOTSET
@@ -124,7 +124,7 @@ class _Capture:
         with self._lock:
             self._jobs += 1
             if self._jobs == 1:
-                self._out, self._err = JobOutput(sys.stdout, "info"), JobOutput(sys.stderr, "warning")
+                self._out, self._err = JobOutput(sys.stdout, "info"), JobOutput(sys.stderr, "stderr")
                 sys.stdout, sys.stderr = self._out, self._err
                 self._listen(logging.getLogger())
 

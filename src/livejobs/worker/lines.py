@@ -11,15 +11,19 @@ from livejobs.worker.terminal import Terminal
 class LineCutter:
     """Cuts the text that a job writes into lines of its log."""
 
-    def __init__(self, attempt: Attempt, level: str) -> None:
-        self._attempt, self._level = attempt, level
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self._level = "info"  # of what was written last: one screen shows stdout and stderr
         self._terminal = Terminal(self._log, attempt.max_text)
         self._lock = threading.RLock()  # several threads of the job print at once; a signal handler may in between
         self.last = ""  # the last line that says something
 
-    def write(self, text: str) -> None:
+    def write(self, text: str, level: str = "info") -> None:
         """Log every line that is finished; what may still be drawn again is open."""
         with self._lock:
+            if level != self._level and text:
+                self._terminal.settle()  # a bar that has ended is of who drew it
+                self._level = level
             self._terminal.feed(text)
             self._show()
 

@@ -27,7 +27,7 @@ class OutputReader:
         self.outcome: dict[str, Any] | None = None  # where it came this way
         self._unframer = Unframer()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._lines = LineCutter(attempt, "info")
+        self._lines = LineCutter(attempt)
 
     @property
     def last_line(self) -> str:
@@ -56,6 +56,8 @@ class OutputReader:
         elif frame.kind is Kind.OUTCOME:
             with suppress(ValueError):  # forged by the job
                 self.outcome = orjson.loads(frame.data)
+        elif frame.kind is Kind.STDERR:
+            self._lines.write(self._decoder.decode(frame.data), "stderr")
         elif frame.kind is Kind.OPERATOR:
             _tell_operator(frame.data)
         else:

@@ -38,7 +38,7 @@ EXPECT = {
     "levels": {
         "1 print": "info",
         "2 info": "info",
-        "3 stderr": "info",
+        "3 stderr": "stderr",
         "4 warning": "warning",
         "5 job": "error",
         "6 write": "info",

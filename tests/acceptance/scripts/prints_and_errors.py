@@ -1,4 +1,4 @@
-"""What goes to stderr is in the log beside what is printed, in order, and is no warning."""
+"""What goes to stderr is in the log beside what is printed, in order, marked as what it is."""
 
 import sys
 
@@ -17,5 +17,5 @@ def prints_both():
 
 EXPECT = {
     "log": ["out", "err", "more err", "more out", "", "end"],
-    "levels": {"out": "info", "err": "info", "more err": "info"},
+    "levels": {"out": "info", "err": "stderr", "more err": "stderr"},
 }

@@ -60,7 +60,7 @@ def test_every_door_to_the_log_in_order(worker: Worker) -> None:
     assert lines[:5] == ["one", "two", "three", "four", "caught"]
     assert lines[-3:] == ["ValueError: five", "six", "seven"]
     assert "machinery" not in lines
-    assert JobLog.objects.get(job=row, text="four").level == "info"  # to write to stderr is no warning
+    assert JobLog.objects.get(job=row, text="four").level == "stderr"  # which is no warning
 
 
 @pytest.mark.parametrize("how", ["atomic", "autocommit", "broken"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -72,9 +73,26 @@ def test_whoever_writes_it_comes_in_one_order():
         print("rest", end="")
 
     assert written_by(work) == [
-        b"printed\nwritten\nstarted\n", Frame(Kind.WARNING, b"logged"), b"to stderr\nbytes\n",
-        Frame(Kind.ERROR, b"told"), b"rest",
+        b"printed\nwritten\nstarted\n", Frame(Kind.WARNING, b"logged"), Frame(Kind.STDERR, b"to stderr\n"),
+        b"bytes\n", Frame(Kind.ERROR, b"told"), b"rest",
     ]  # fmt: skip
+
+
+@in_a_fork
+def test_stderr_is_marked_until_its_number_is_given_to_another_file(tmp_path):
+    def work() -> None:
+        sys.stderr.buffer.write("é".encode()[:1])
+        sys.stderr.flush()
+        os.write(2, b"not told apart\n")
+        with Path(tmp_path, "errors").open("wb") as file:
+            os.dup2(file.fileno(), 2)
+        print("elsewhere", file=sys.stderr)
+        os.close(2)
+        with contextlib.suppress(OSError):
+            print("nowhere", file=sys.stderr)
+
+    assert written_by(work) == [Frame(Kind.STDERR, "é".encode()[:1]), b"not told apart\n"]
+    assert Path(tmp_path, "errors").read_text() == "elsewhere\n"
 
 
 @in_a_fork

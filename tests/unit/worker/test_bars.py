@@ -102,7 +102,7 @@ class Drawing:
 
     def __init__(self) -> None:
         self.attempt = Attempt(7, 1, "tests.task")
-        self.cutter = LineCutter(self.attempt, "info")
+        self.cutter = LineCutter(self.attempt)
         self.reader = BarReader(self.attempt)
 
     def draw(self, *writes: str) -> tuple[float, float | None, str] | None:

@@ -29,14 +29,14 @@ def test_streams_and_loggers_write_to_the_log(attempt):
     before = sys.stdout, sys.stderr, list(logging.getLogger().handlers), logging.getLogger().level
     with captured(attempt), running(attempt):
         print("printed")
-        print("warned", file=sys.stderr)
+        print("to stderr", file=sys.stderr)
         logging.getLogger("library").critical("logged %d", 3)
         sys.stdout.buffer.write("é".encode()[:1])
         sys.stdout.buffer.write("é\n".encode()[1:])
         print("rest", end="", flush=True)
     after = sys.stdout, sys.stderr, list(logging.getLogger().handlers), logging.getLogger().level
     assert lines(attempt) == [
-        ("info", "printed"), ("warning", "warned"), ("critical", "logged 3"), ("info", "é"), ("info", "rest"),
+        ("info", "printed"), ("stderr", "to stderr"), ("critical", "logged 3"), ("info", "é"), ("info", "rest"),
     ]  # fmt: skip
     assert after == before
 

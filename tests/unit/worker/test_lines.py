@@ -36,7 +36,7 @@ def texts(attempt: Attempt) -> list[str]:
     ],
 )
 def test_text_is_cut_into_lines(attempt, writes, expected):
-    cutter = LineCutter(attempt, "info")
+    cutter = LineCutter(attempt)
     for text in writes:
         cutter.write(text)
     cutter.finish()
@@ -44,7 +44,7 @@ def test_text_is_cut_into_lines(attempt, writes, expected):
 
 
 def test_a_progress_bar_costs_no_memory(attempt):
-    cutter = LineCutter(attempt, "info")
+    cutter = LineCutter(attempt)
     for number in range(10_000):
         cutter.write(f"\r{number} of 10000")
     assert len(attempt.open_line) < 100
@@ -52,12 +52,12 @@ def test_a_progress_bar_costs_no_memory(attempt):
 
 
 def test_lines_have_the_level_of_their_cutter(attempt):
-    LineCutter(attempt, "warning").write("text\n")
+    LineCutter(attempt).write("text\n", "warning")
     assert [level for _, level, _ in attempt.lines] == ["warning"]
 
 
 def test_the_last_line_that_says_something_is_known(attempt):
-    cutter = LineCutter(attempt, "info")
+    cutter = LineCutter(attempt)
     assert cutter.last == ""
     cutter.write("one\n  two  \n\n \nthree")
     assert cutter.last == "two"
@@ -77,7 +77,7 @@ def test_of_a_line_with_carriage_returns_the_last_state_is_shown(line, seen):
     [(["1 %\r", "2 %"], "2 %"), (["1 %\r2 %\r"], "2 %"), (["a\nb"], "b"), (["a\n"], ""), (["."] * 3, "...")],
 )
 def test_what_has_no_end_yet_is_known_to_the_attempt(attempt, writes, rest):
-    cutter = LineCutter(attempt, "info")
+    cutter = LineCutter(attempt)
     for text in writes:
         cutter.write(text)
     assert attempt.open_line == rest
@@ -86,7 +86,7 @@ def test_what_has_no_end_yet_is_known_to_the_attempt(attempt, writes, rest):
 
 
 def test_a_line_that_is_too_long_is_open_no_more(attempt):
-    cutter = LineCutter(attempt, "info")
+    cutter = LineCutter(attempt)
     for _ in range(3):
         cutter.write("x" * 101)
         assert attempt.open_line == ""
@@ -94,7 +94,7 @@ def test_a_line_that_is_too_long_is_open_no_more(attempt):
 
 
 def test_what_is_drawn_is_known_to_the_attempt(attempt):
-    cutter = LineCutter(attempt, "info")
+    cutter = LineCutter(attempt)
     cutter.write("\r1/2")
     assert (attempt.drawn, attempt.drawn_last) == ("1/2", "")
     cutter.write("\r2/2\n")

@@ -40,6 +40,12 @@ def test_a_bar_that_has_ended_stays_above_the_next_record(reader):
     assert lines(reader) == [("info", "2/2"), ("info", "logged")]
 
 
+def test_what_python_wrote_to_stderr_is_shown_as_such(reader):
+    reader.feed(b"out\n" + record(Kind.STDERR, b"half ") + record(Kind.STDERR, "é".encode()[:1]))
+    reader.feed(record(Kind.STDERR, "é".encode()[1:] + b"\n\r1/2\r2/2\n") + b"out again\n")
+    assert lines(reader) == [("info", "out"), ("stderr", "half é"), ("stderr", "2/2"), ("info", "out again")]
+
+
 def test_what_was_read_in_pieces_is_put_together(reader):
     for byte in "é is one letter\n".encode() + record(Kind.INFO, "€".encode()):
         reader.feed(bytes([byte]))
