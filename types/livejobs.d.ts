@@ -88,6 +88,7 @@ interface Hello {
 interface Status {
   queues: Record<string, { workers: number; broker: "up" | "down" }>;
   live: "up" | "delayed";
+  notices: string[];
 }
 
 interface Step {

@@ -220,11 +220,12 @@ class QueueStatus(TypedDict):
 
 
 class StatusMessage(TypedDict):
-    """How the parts behind the page are: after `hello`, and on change."""
+    """How the parts behind the page are: after `hello`, and on change. `notices` are sentences about its jobs."""
 
     action: Literal["status"]
     queues: dict[str, QueueStatus]
     live: Literal["up", "delayed"]
+    notices: list[str]
 
 
 class AckMessage(TypedDict):

@@ -11,10 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, expect
 
 from tests.support.server_process import STOP_SECONDS, Server, Visitor, get
 from tests.support.waiting import wait_for
 
+pytest_plugins = ("tests.support.browser_fixtures",)
 pytestmark = pytest.mark.timeout(180)
 
 SERVED_SECONDS = 2  # the promise, on a machine that has nothing else to do
@@ -140,6 +142,24 @@ def test_a_broken_file_keeps_the_last_good_one_and_is_said_until_it_is_mended(ma
     assert visitor.wait_for(visitor.start("version"), "succeeded")["result"] == 2
     assert server.stop() < STOP_SECONDS
     assert "Traceback" not in server.log
+
+
+def test_an_open_page_says_what_becomes_of_the_file(make, browser: Browser):
+    server = make("--reload")
+    page = browser.new_page()
+    page.goto(server.url)
+    expect(page.locator(".lj-pill")).to_have_text("Live")
+    (server.folder / "tasks.py").write_text("def (")
+    expect(page.locator("livejobs-notices")).to_contain_text(
+        "tasks.py cannot be loaded; its last good version is served:"
+    )
+    expect(page.locator("livejobs-announcer")).to_contain_text("tasks.py cannot be loaded")
+
+    save(server, 2)
+    expect(page.locator("livejobs-form")).to_contain_text("Version 2")
+    expect(page.locator("livejobs-notices")).to_be_empty()
+    page.context.close()
+    assert server.stop() < STOP_SECONDS
 
 
 def test_a_part_that_took_over_is_started_again_like_any_other(make):

@@ -47,7 +47,7 @@ test("why a queued job waits follows from the status", () => {
   const { job } = vectors.rows[0];
   /** @param {number} workers @param {"up" | "down"} broker */
   const line = (workers, broker) =>
-    describe(job, vectors.now, [], { live: "up", queues: { livejobs: { workers, broker } } }).line;
+    describe(job, vectors.now, [], { live: "up", notices: [], queues: { livejobs: { workers, broker } } }).line;
   assert.equal(line(2, "up"), "Waiting for a worker · 8 s");
   assert.equal(line(0, "up"), "No worker is running");
   assert.equal(line(0, "down"), "Accepted; it starts when the queue can be reached");

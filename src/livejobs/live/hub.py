@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 from livejobs.conf import conf
 from livejobs.database import pool
 from livejobs.groups import JOB_GROUP_PREFIX, job_group, list_groups
-from livejobs.health import presence
+from livejobs.health import notices, presence
 from livejobs.live import answers, queue_status
 from livejobs.live.counts import Counts
 from livejobs.live.coverage import Coverage, Seen
@@ -81,6 +81,7 @@ class Hub:
         self._lists_due_at = 0.0
         self._marks: deque[tuple[float, int]] = deque()  # (when, the highest id there was then)
         self._queues: dict[str, QueueStatus] | None = None
+        self._notices: list[str] = []
         self._said = ""
 
     # ------------------------------------------------------------ sockets come and go
@@ -328,6 +329,7 @@ class Hub:
         try:
             while True:
                 broker_up = await loop.run_in_executor(thread, broker.is_up)
+                self._notices = await loop.run_in_executor(thread, notices.notices)
                 with suppress(Exception):  # without the database the last word stands
                     workers = await pool.run(presence.worker_counts)
                     self._queues = queue_status.queue_statuses(workers, broker_up)
@@ -346,6 +348,7 @@ class Hub:
             "action": "status",
             "queues": self._queues,
             "live": "up" if self._link.live else "delayed",
+            "notices": self._notices,
         }
         text = encode(message)
         if text != self._said:

@@ -58,7 +58,7 @@ def main() -> int:
     config = configuration(Environment.read())
     config.load()  # all that it imports, before the jobs
     load_jobs("web")
-    from livejobs.web.notices import add_source
+    from livejobs.health.notices import add_source
 
     add_source(jobs_notice.sentences)
     wait_for_servers()

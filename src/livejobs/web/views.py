@@ -14,14 +14,14 @@ from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 
 from livejobs.conf import conf
+from livejobs.health.notices import notices
 from livejobs.hints.public_job import public_job
 from livejobs.hints.stacks import ask as ask_stacks
 from livejobs.models import Job
 from livejobs.policy import Person, ensure_browser_id, get_policy, person_of
 from livejobs.states import State
 from livejobs.web.facts import facts_of, steps_of
-from livejobs.web.log_file import LogFile
-from livejobs.web.notices import notices
+from livejobs.web.log_file import HIGHEST, EarlierLines, LogFile, Parts, last_lines
 from livejobs.web.page_data import PageData, newest, snapshot
 from livejobs.web.runner import runner_of
 from livejobs.web.timeline import timeline_of

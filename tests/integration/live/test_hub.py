@@ -15,6 +15,7 @@ from django.db import OperationalError
 
 from livejobs import leases, transitions
 from livejobs.groups import owner_group
+from livejobs.health import notices
 from livejobs.health.presence import WORKER, beat, leave
 from livejobs.hints import broadcast, channel_messages
 from livejobs.hints.channel_messages import Broadcast, gone_events, progress_events
@@ -478,6 +479,14 @@ async def test_status_is_said_on_change_and_to_whoever_comes(sockets, monkeypatc
     assert len(other.of("status")) == 1
     await rows(leave, WORKER, "host:1")
     await one.status(queues={"livejobs": {"workers": 0, "broker": "up"}})
+
+
+async def test_open_pages_hear_what_there_is_to_know_about_the_jobs(sockets, monkeypatch):
+    monkeypatch.setattr(notices, "_sources", [])
+    one = await sockets(await browser())
+    await one.status(notices=[])
+    notices.add_source(lambda: ["tasks.py has changed."])
+    await one.status(notices=["tasks.py has changed."])
 
 
 # ---------------------------------------------------------------- defects stay small

@@ -1,4 +1,4 @@
-"""What the page says about the jobs that it offers: functions that are not served, and what the server has to say."""
+"""What a page says about the jobs that it offers: functions that are not served, and what the server has to say."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _sources: Final[list[Source]] = []
 
 
 def add_source(source: Source) -> None:
-    """Have a source asked for sentences, in the reader's language, each time a page is made."""
+    """Have a source asked for sentences: for each page that is made, and every two seconds for open ones."""
     _sources.append(source)
 
 

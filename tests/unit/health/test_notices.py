@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 
 from livejobs.definition import registry
-from livejobs.web import notices as module
-from livejobs.web.notices import add_source, notices
+from livejobs.health import notices as module
+from livejobs.health.notices import add_source, notices
 
 REFUSAL = "tasks.py:3: a cannot be a live job: it is <b>not</b> a function."
 
