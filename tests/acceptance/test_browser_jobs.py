@@ -8,7 +8,20 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import APIResponse, Route, expect
 
-from tests.support.browser import EXAMPLES, PATIENCE, Person, Server, button, heard, id_of, is_live, row, run, text_of
+from tests.support.browser import (
+    EXAMPLES,
+    PATIENCE,
+    PHONE,
+    Person,
+    Server,
+    button,
+    heard,
+    id_of,
+    is_live,
+    row,
+    run,
+    text_of,
+)
 from tests.support.waiting import wait_for
 
 pytest_plugins = ("tests.support.browser_fixtures",)
@@ -110,6 +123,18 @@ def test_a_job_page_in_mid_run(person: Person, server: Server, gate: str) -> Non
     )
     seqs = page.locator(".lj-logline a").all_inner_texts()
     assert seqs == [str(number) for number in range(1, len(seqs) + 1)]  # none lost, none doubled
+
+
+def test_on_a_phone_where_a_job_is_comes_into_sight(someone: Callable[..., Person], server: Server, gate: str) -> None:
+    person = someone(viewport=PHONE)
+    page = person.open()
+    job = person.job(page, "hold", "Slow", gate=gate)
+    server.let(gate, 100)
+    page.goto(f"{server.url}jobs/{job}/")
+    expect(page.locator(".lj-log")).to_contain_text("step 100")
+    page.get_by_role("button", name="Where is it?").click()  # below the log
+    expect(page.get_by_role("region", name="Where it is").get_by_role("heading")).to_be_in_viewport()
+    server.let(gate)
 
 
 def test_where_a_job_is(person: Person, server: Server, gate: str) -> None:

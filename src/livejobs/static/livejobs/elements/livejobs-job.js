@@ -77,6 +77,8 @@ export class LivejobsJob extends LivejobsElement {
     }
     this.#loaded[what] = text;
     this.render();
+    // on a phone it stands far from its button
+    if (what === "stacks") this.querySelector("#lj-where_now")?.scrollIntoView({ block: "nearest" });
   }
 
   render() {
