@@ -111,6 +111,7 @@ interface Snapshot extends Pick<Hello, "server" | "user" | "rights" | "tasks"> {
   more: boolean;
   running: number;
   timeline?: Step[];
+  log?: LogLine[];
   traceback?: boolean;
 }
 

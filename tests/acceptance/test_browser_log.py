@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.browser import Person, Server
 
@@ -160,6 +160,37 @@ def test_while_a_job_writes_on_a_page_keeps_a_bounded_number_of_lines(
     expect(page.locator(".lj-gap")).to_have_count(1)
     expect(lines.first).to_contain_text("line 1 ")
     expect(lines.nth(4_999)).to_contain_text("line 5000")
+
+
+def test_a_long_log_is_seen_from_its_end_while_earlier_lines_are_on_their_way(
+    person: Person, server: Server, gate: str
+) -> None:
+    page = person.open()
+    job = person.job(page, "prints_many", gate=gate, lines=2_000, more=1)
+    stored(server, page, job, 2_000)
+    person.complaints.expect("503")
+    answers: list[Route] = []
+    page.route("**/lines/*", lambda route: answers.append(route))
+    with page.expect_request("**/lines/*"):
+        page.goto(f"{server.url}jobs/{job}/")
+    lines, gap = page.locator(".lj-logline"), page.locator(".lj-gap")
+    expect(lines.last).to_contain_text("line 2000")
+    expect(lines.last).to_be_in_viewport()
+    expect(gap).to_have_text("Loading…")
+    server.let(gate)
+    expect(lines.last).to_contain_text("line 2001")  # which waits for none of those before
+    expect(lines).to_have_count(101)
+
+    page.locator(".lj-log").evaluate("(log) => (log.scrollTop = 40)")
+    expect(page.get_by_role("button", name="Latest")).to_be_visible()
+    read = page.locator("#L1905")
+    expect(read).to_be_in_viewport()
+    answers[0].fulfill(status=503)  # the server is being restarted; it is asked again
+    page.unroute("**/lines/*")
+    expect(lines).to_have_count(2_001)
+    expect(gap).to_have_count(0)
+    expect(lines.first).to_contain_text("line 1 ")
+    expect(read).to_be_in_viewport()  # nothing moved under who reads
 
 
 def test_of_ten_thousand_long_lines_each_is_there_and_is_found(person: Person, server: Server, gate: str) -> None:

@@ -17,7 +17,8 @@ from livejobs.conf import conf
 from livejobs.errors import InvalidError, NotFoundError
 from livejobs.groups import job_group, list_groups
 from livejobs.hints.channel_messages import Broadcast, job_events, progress_events
-from livejobs.hints.public_job import progress_of, public_job, public_log_line
+from livejobs.hints.log_lines import read_lines
+from livejobs.hints.public_job import progress_of, public_job
 from livejobs.live.identity import Door
 from livejobs.live.logs import Chunk
 from livejobs.live.reconciliation import Level
@@ -38,7 +39,7 @@ from livejobs.live.requests import (
     Scope,
     StartNamed,
 )
-from livejobs.models import Job, JobLog, JobQuerySet
+from livejobs.models import Job, JobQuerySet
 from livejobs.policy import Person, get_policy
 from livejobs.protocol import (
     VERSION,
@@ -55,7 +56,6 @@ from livejobs.protocol import (
 )
 
 LOG_LINES: Final = 500  # of one read
-LOG_LINES_FIRST: Final = 30  # … before it is known how long they are
 LOG_CHARACTERS: Final = 256 * 1024  # of the lines of one read; a single line may be longer
 COMPARED_AT_ONCE: Final = 500  # ids in one query
 NEWCOMERS_AT_ONCE: Final = 10_000  # of the newest rows, those looked at together for what a list misses
@@ -176,23 +176,8 @@ def _one_job(person: Person, watch: Watch) -> OneJob:
 
 
 def _lines(job_id: int, after: int) -> list[LogLine]:
-    """Read the next lines, as many as may go together; a few first, because long ones would be read in vain."""
-    stored = JobLog.objects.using(conf.DATABASE).filter(job_id=job_id).order_by("seq")
-    rows: Any = stored.values_list("seq", "attempt", "at", "level", "text", named=True)  # models cost twice as much
-    lines: list[LogLine] = []
-    size, wanted = 0, min(LOG_LINES_FIRST, LOG_LINES)
-    while wanted > 0:
-        some = rows.filter(seq__gt=lines[-1]["seq"] if lines else after)[:wanted]
-        before = len(lines)
-        for line in some:
-            lines.append(public_log_line(line))
-            size += len(line.text)
-            if size > LOG_CHARACTERS:
-                return lines
-        if len(lines) - before < wanted:
-            break
-        wanted = min(LOG_LINES - len(lines), (LOG_CHARACTERS - size) * len(lines) // (size + 1) + 1)
-    return lines
+    """Read the next lines, as many as may go together."""
+    return read_lines(job_id, after=after, most=LOG_LINES, characters=LOG_CHARACTERS)
 
 
 def read_log(request: ReadLog) -> Chunk | None:

@@ -16,6 +16,7 @@ urlpatterns = [
     path("jobs/<int:job_id>/timeline/", views.timeline, name="timeline"),
     path("jobs/<int:job_id>/result/", views.result, name="result"),
     path("jobs/<int:job_id>/log/", views.log, name="log"),
+    path("jobs/<int:job_id>/lines/", views.lines, name="lines"),
     path("jobs/<int:job_id>/stacks/", views.stacks, name="stacks"),
     path("jobs/<int:job_id>/traceback/", views.traceback, name="traceback"),
 ]

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -48,7 +48,7 @@ def job(request: HttpRequest, job_id: int) -> HttpResponse:
     data = snapshot(person, [found], truncate=False)
     tracebacks = _may_see_traceback(person)
     steps = timeline_of(found, tracebacks=tracebacks)
-    extra = {"timeline": steps, "traceback": tracebacks}
+    extra = {"timeline": steps, "traceback": tracebacks, "log": last_lines(found.pk)}
     return _page(request, "livejobs/job.html", data, extra=extra, steps=steps_of(steps))
 
 
@@ -77,10 +77,20 @@ def log(request: HttpRequest, job_id: int) -> StreamingHttpResponse:
     """The log as a text file."""
     found = _visible_or_404(request, job_id)
     file = LogFile(found.pk, several=found.attempt > 1)
-    content = aiter(file) if isinstance(request, ASGIRequest) else iter(file)
-    response = StreamingHttpResponse(content, content_type="text/plain; charset=utf-8")
+    response = _streamed(request, file, "text/plain; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="job-{found.pk}.txt"'
-    return _private(response)
+    return response
+
+
+@require_safe
+def lines(request: HttpRequest, job_id: int) -> HttpResponseBase:
+    """The log before one of its lines (`?before=<seq>`), for a page, which shows a long one from its end upwards."""
+    found = _visible_or_404(request, job_id)
+    before = request.GET.get("before", "")
+    if not (before.isascii() and before.isdecimal() and int(before) <= HIGHEST):
+        text = "before: the number of a line is missing, as in ?before=100."
+        return HttpResponseBadRequest(text, content_type="text/plain")
+    return _streamed(request, EarlierLines(found.pk, int(before)), "application/x-ndjson")
 
 
 @require_safe
@@ -108,7 +118,7 @@ def _person(request: HttpRequest) -> Person:
 
 
 def _visible(person: Person, job_id: int) -> Job | None:
-    if job_id > 2**63 - 1:  # SQLite cannot even be asked for it
+    if job_id > HIGHEST:
         return None
     return get_policy().visible(person).select_related("owner").filter(id=job_id).first()
 
@@ -147,6 +157,11 @@ def _page(
         "socket": reverse("livejobs:index") + "socket/",
     }
     return _private(render(request, template, context, status=status))
+
+
+def _streamed(request: HttpRequest, parts: Parts, content_type: str) -> StreamingHttpResponse:
+    content = aiter(parts) if isinstance(request, ASGIRequest) else iter(parts)
+    return _private(StreamingHttpResponse(content, content_type=content_type))
 
 
 def _private(response: AnyResponse) -> AnyResponse:

@@ -14,7 +14,7 @@ from django.test import AsyncClient, Client
 from livejobs.models import Job, JobEvent, JobLog
 from livejobs.policy import BROWSER_ID
 from livejobs.states import State
-from livejobs.web import views
+from livejobs.web import log_file, views
 
 pytestmark = pytest.mark.django_db
 INDEX = "/jobs/"
@@ -130,7 +130,7 @@ def test_foreign_and_unknown_ids_are_answered_alike(browser):
     assert {answer.status_code for answer in answers} == {404}
     assert len({re.sub(r'"now": \d+', "", answer.text) for answer in answers}) == 1
     assert "No such job, or it is not yours." in answers[0].text
-    for below in ("timeline/", "result/", "traceback/", "stacks/"):
+    for below in ("timeline/", "result/", "traceback/", "stacks/", "lines/?before=9"):
         assert other.get(f"{INDEX}jobs/{foreign.pk}/{below}").status_code == 404
 
 
@@ -209,6 +209,28 @@ def test_where_a_job_is_is_told_to_those_who_may_see_tracebacks(browser, setting
     assert asked == [(job.pk, 2)] * 3
     ended = own(browser, state=State.SUCCEEDED, attempt=1)
     assert browser.get(f"{INDEX}jobs/{ended.pk}/stacks/").status_code == 404
+
+
+def test_a_long_log_is_read_upwards(browser, monkeypatch):
+    monkeypatch.setattr(log_file, "SHOWN_LINES", 2)
+    job = own(browser, log_seq=4)
+    for seq in (1, 2, 4):
+        JobLog.objects.create(job=job, seq=seq, attempt=1, at=job.created_at, level="info", text=f"Käse {seq}")
+    address = f"{INDEX}jobs/{job.pk}/lines/?before="
+    response = browser.get(f"{address}5")
+    assert "private" in response["Cache-Control"]
+    parts = [json.loads(part) for part in response.getvalue().splitlines()]
+    assert [[(line["seq"], line["text"]) for line in part] for part in parts] == [
+        [(2, "Käse 2"), (4, "Käse 4")], [(1, "Käse 1")],
+    ]  # fmt: skip
+    assert browser.get(f"{address}1").getvalue() == b""
+
+
+@pytest.mark.parametrize("before", ["", "x", "-1", "1.5", "٣", "9" * 30])
+def test_what_is_no_number_of_a_line_is_refused_by_name(browser, before):
+    response = browser.get(f"{INDEX}jobs/{own(browser).pk}/lines/", {"before": before})
+    assert response.status_code == 400
+    assert response.text == "before: the number of a line is missing, as in ?before=100."
 
 
 def test_a_result_is_downloaded_as_json(browser):

@@ -110,10 +110,10 @@ export class Page extends EventTarget {
   }
 
   /** What the server rendered stays until the first answer. @param {Snapshot} snapshot */
-  #preload({ jobs = [], more, timeline }) {
+  #preload({ jobs = [], more, timeline, log }) {
     if (timeline) {
       this.store.apply({ action: "watch", id: "job", job_id: jobs[0].id });
-      this.store.apply({ action: "snapshot", watch: "job", job: jobs[0], log: [] });
+      this.store.apply({ action: "snapshot", watch: "job", job: jobs[0], log });
     } else if (jobs.length) {
       this.store.apply({ action: "watch", id: "list-1", jobs: {} });
       this.store.apply({ action: "snapshot", watch: "list-1", jobs, from_id: more ? jobs.at(-1)?.id : 0 });

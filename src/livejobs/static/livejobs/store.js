@@ -187,13 +187,8 @@ export class JobStore extends EventTarget {
   #log(id, lines) {
     const entry = this.#entry(id);
     if (!entry) return;
-    const log = [...entry.log];
-    let at = log.length; // most come in order
-    for (const line of lines) {
-      while (log[at]?.seq <= line.seq) at++;
-      while (at && log[at - 1].seq > line.seq) at--;
-      if (log[at - 1]?.seq !== line.seq) log.splice(at++, 0, line);
-    }
+    const both = [...entry.log, ...lines].sort((a, b) => a.seq - b.seq);
+    const log = both.filter(({ seq }, at) => seq !== both[at - 1]?.seq);
     if (log.length === entry.log.length) return;
     if (log.length > LOG_MAX) log.splice(LOG_MAX / 2, log.length - LOG_MAX);
     entry.log = log;

@@ -20,6 +20,11 @@ export function say(key, values = {}) {
   });
 }
 
+/** Each costs more than all it writes. @type {Record<string, Intl.NumberFormat>} */
+const numbers = {};
+
 /** Cut to a tenth, not rounded. @param {number} value @param {number} [least] digits of its fraction */
 export const number = (value, least = Number.isInteger(value) ? 0 : 1) =>
-  (Math.trunc(value * 10) / 10 || 0).toLocaleString(language, { minimumFractionDigits: least });
+  (numbers[`${language} ${least}`] ??= new Intl.NumberFormat(language, { minimumFractionDigits: least })).format(
+    Math.trunc(value * 10) / 10 || 0,
+  );

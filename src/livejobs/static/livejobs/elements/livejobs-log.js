@@ -12,17 +12,18 @@ const ROWS = 350; // of text in a block, about: once in sight, it is laid out as
 const TOGETHER = 250; // milliseconds: of a log that is being read, so much is laid out at once
 const NEAR = 24; // pixels from the end that count as the end
 
+const AGAIN_MS = 1000; // after lines could not be had
+
 /** The log of a job (`job-id`): follows until one scrolls up. */
 export class LivejobsLog extends LivejobsElement {
   #id = 0;
-  #last = 0;
-  #attempt = 0;
   #following = true;
   #count = 0; // lines of the store that are shown
+  #loading = false; // earlier ones
   #scroll = document.createElement("div");
   #open = make("div", "lj-open");
   /** @type {Block[]} */ #blocks = [];
-  /** @type {Block | undefined} */ #block; // that takes the next line
+  /** @type {Block[]} */ #built = []; // of lines that will be above those
   /** @type {any} */ #timer;
   /** @type {any} */ #reading;
   #copied = "";
@@ -32,12 +33,55 @@ export class LivejobsLog extends LivejobsElement {
     this.#id = Number(this.getAttribute("job-id"));
     this.replaceChildren();
     Object.assign(this.#scroll, { className: "lj-log", tabIndex: 0 });
+    this.#scroll.replaceChildren(this.#open);
     this.#scroll.setAttribute("role", "group");
     this.#scroll.setAttribute("aria-labelledby", "lj-log");
     this.#scroll.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.hear(page.store, "change", ({ detail }) => detail.ids.has(this.#id) && this.#hear());
     this.hear(page, "state", () => this.#frame());
+    this.#loadBefore(page.store.log(this.#id)[0]?.seq ?? 0);
     this.#update();
+  }
+
+  /** The last lines came with the page, later ones come by the connection. @param {number} seq */
+  async #loadBefore(seq) {
+    this.#loading = seq > 1;
+    while (this.#loading && this.isConnected) {
+      try {
+        const answer = await fetch(this.page.url(this.#id, `lines/?before=${seq}`));
+        if (answer.ok) await this.#take(answer);
+        this.#loading = answer.status >= 500;
+      } catch {
+        // the server is away
+      }
+      if (this.#loading) await new Promise((then) => setTimeout(then, AGAIN_MS));
+      seq = this.page.store.log(this.#id)[0]?.seq ?? seq;
+    }
+    this.#join(0);
+  }
+
+  /** A part a task; several are shown, and so laid out, together. @param {Response} answer */
+  async #take({ body }) {
+    const { store } = this.page;
+    const reader = body?.pipeThrough(new TextDecoderStream()).getReader();
+    /** @type {LogLine[]} */ let lines = [];
+    let [rest, at] = ["", performance.now()];
+    const show = () => {
+      store.apply({ action: "log", job_id: this.#id, lines });
+      [lines, at] = [[], performance.now()];
+    };
+    for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) {
+      const parts = (rest + read.value).split("\n");
+      rest = parts.pop() ?? "";
+      for (const part of parts) {
+        const some = JSON.parse(part);
+        lines = [...some, ...lines];
+        this.#built = [...blocksOf(some), ...this.#built];
+        if (performance.now() - at > TOGETHER) show();
+        await nextTask();
+      }
+    }
+    show();
   }
 
   /** What a row says is there comes in many parts, each of which would be laid out. */
@@ -52,13 +96,13 @@ export class LivejobsLog extends LivejobsElement {
     clearTimeout(this.#reading);
     this.#reading = undefined;
     const lines = this.page.store.log(this.#id);
-    let known = this.#knownOf(lines);
-    if (known > this.#count) {
-      this.#clear(); // an earlier line came late
-      known = 0;
-    }
-    const more = lines.length > known;
-    this.#append(lines.slice(known));
+    let [from, to] = [0, lines.length]; // between these is what is shown
+    while (lines[from]?.seq < this.#blocks[0]?.first) from++;
+    while (to > from && lines[to - 1].seq > (this.#blocks.at(-1)?.last ?? 0)) to--;
+    if (to - from > this.#count) [from, to] = this.#clear(); // one in the middle came late
+    const more = from > 0 || to < lines.length;
+    this.#prepend(lines.slice(0, from));
+    this.#append(lines.slice(to));
     this.#count = lines.length;
     if (more) this.#letGo(lines);
     this.#showOpen();
@@ -66,56 +110,58 @@ export class LivejobsLog extends LivejobsElement {
     if (more) this.#toAnchor();
   }
 
-  /** How many are not newer than the last one shown. @param {LogLine[]} lines */
-  #knownOf(lines) {
-    let known = lines.length;
-    while (known && lines[known - 1].seq > this.#last) known--;
-    return known;
-  }
-
   #showOpen() {
     const text = this.page.store.open(this.#id);
     const line = make("div", "lj-logline");
     line.append(make("a", "", "…"), make("time", "", clock(new Date(this.page.now).toISOString())), textOf(text));
     this.#open.replaceChildren(...(text ? [line] : []));
-    if (this.#open.parentNode !== this.#scroll) this.#scroll.append(this.#open);
   }
 
   #clear() {
-    this.#scroll.replaceChildren();
+    this.#scroll.replaceChildren(this.#open);
     this.#blocks = [];
-    this.#block = undefined;
-    this.#count = this.#last = this.#attempt = 0;
+    this.#count = 0;
+    return [0, 0];
   }
 
   /** @param {LogLine[]} lines */
   #append(lines) {
-    const several = (this.page.store.job(this.#id)?.attempt ?? 1) > 1;
     for (const line of lines) {
-      const { seq, attempt, text } = line;
-      const other = attempt !== this.#attempt && (several || this.#attempt);
-      if (other || seq > this.#last + 1) {
-        this.#block = undefined;
-        this.#add(...between(this.#last, seq, other ? attempt : 0));
+      if (!takes(this.#blocks.at(-1), line)) {
+        const block = blockOf(line);
+        block.element.classList.add("lj-end");
+        this.#blocks.push(block);
+        this.#scroll.insertBefore(block.element, this.#open);
+        this.#join(this.#blocks.length - 1);
+        settle(this.#blocks.at(-3));
       }
-      this.#attempt = attempt;
-      if (!this.#block || this.#block.element.childElementCount >= CHUNK || this.#block.rows > ROWS) {
-        this.#block = { element: make("div", "lj-block lj-end"), attempt, first: seq, last: seq, rows: 0 };
-        this.#blocks.push(this.#block);
-        this.#add(this.#block.element);
-        const out = this.#blocks.at(-3); // as high as it will be, so that nothing jumps when it comes into sight
-        out?.element.classList.remove("lj-end");
-        out?.element.style.setProperty("contain-intrinsic-height", `auto ${20 * out.rows}px`);
-      }
-      this.#block.element.append(lineOf(line));
-      this.#block.rows += 1 + Math.floor(text.length / 90);
-      this.#block.last = this.#last = seq;
+      add(/** @type {Block} */ (this.#blocks.at(-1)), line);
     }
   }
 
-  /** @param {HTMLElement[]} elements */
-  #add(...elements) {
-    for (const element of elements) this.#scroll.insertBefore(element, this.#open.parentNode && this.#open);
+  /** @param {LogLine[]} lines */
+  #prepend(lines) {
+    const built = this.#built;
+    const fits = built[0]?.first === lines[0]?.seq && built.at(-1)?.last === lines.at(-1)?.seq;
+    const blocks = fits ? built : blocksOf(lines);
+    if (fits) this.#built = [];
+    this.#scroll.prepend(...blocks.map(({ element }) => element));
+    this.#blocks.unshift(...blocks);
+    if (blocks.length) for (let at = blocks.length; at >= 0; at--) this.#join(at);
+  }
+
+  /** Say what is missing before a block, and which attempt begins. @param {number} at */
+  #join(at) {
+    const [before, block] = [this.#blocks[at - 1], this.#blocks[at]];
+    if (!block) return;
+    for (const mark of block.marks) mark.remove();
+    const several = before || (this.page.store.job(this.#id)?.attempt ?? 1) > 1;
+    const other = several && before?.attempt !== block.attempt;
+    block.marks =
+      !before && this.#loading
+        ? [make("p", "lj-gap", say("loading"))]
+        : between(before?.last ?? 0, block.first, other ? block.attempt : 0);
+    block.element.before(...block.marks);
   }
 
   /** Show no blocks of lines that the store has let go of. @param {LogLine[]} lines */
@@ -125,10 +171,10 @@ export class LivejobsLog extends LivejobsElement {
     const from = this.#blocks.findIndex(({ first }) => first > low);
     const to = this.#blocks.findIndex(({ last }) => last >= high);
     if (to <= from) return;
-    const [before, after] = [this.#blocks[from - 1], this.#blocks[to]];
-    while (before.element.nextSibling !== after.element) before.element.nextSibling?.remove();
-    after.element.before(...between(before.last, after.first, after.attempt === before.attempt ? 0 : after.attempt));
-    this.#blocks.splice(from, to - from);
+    for (const { element, marks } of this.#blocks.splice(from, to - from)) {
+      for (const each of [element, ...marks]) each.remove();
+    }
+    this.#join(from);
   }
 
   #frame() {
@@ -192,7 +238,52 @@ export class LivejobsLog extends LivejobsElement {
   }
 }
 
-/** @typedef {{element: HTMLElement, attempt: number, first: number, last: number, rows: number}} Block */
+/** @typedef {{element: HTMLElement, marks: HTMLElement[], attempt: number, first: number, last: number, rows: number}} Block */
+
+/** @param {LogLine} line that begins it @returns {Block} */
+const blockOf = ({ seq, attempt }) => ({
+  element: make("div", "lj-block"),
+  marks: [],
+  attempt,
+  first: seq,
+  last: seq - 1,
+  rows: 0,
+});
+
+/** @param {Block | undefined} block @param {LogLine} line */
+const takes = (block, { seq, attempt }) =>
+  block && seq === block.last + 1 && attempt === block.attempt && block.last - block.first < CHUNK - 1 && block.rows <= ROWS;
+
+/** @param {LogLine[]} lines @returns {Block[]} */
+function blocksOf(lines) {
+  /** @type {Block[]} */ const blocks = [];
+  for (const line of lines) {
+    if (!takes(blocks.at(-1), line)) blocks.push(blockOf(line));
+    add(/** @type {Block} */ (blocks.at(-1)), line);
+  }
+  blocks.forEach(settle);
+  return blocks;
+}
+
+/** Sooner than a timer. */
+function nextTask() {
+  const { port1, port2 } = new MessageChannel();
+  port2.postMessage(0);
+  return new Promise((then) => (port1.onmessage = then));
+}
+
+/** @param {Block} block @param {LogLine} line */
+function add(block, line) {
+  block.element.append(lineOf(line));
+  block.rows += 1 + Math.floor(line.text.length / 90);
+  block.last = line.seq;
+}
+
+/** Out of sight a block is as high as it will be, so that nothing jumps when it comes into sight. @param {Block} [block] */
+function settle(block) {
+  block?.element.classList.remove("lj-end");
+  block?.element.style.setProperty("contain-intrinsic-height", `auto ${20 * block.rows}px`);
+}
 
 /** What there is to say of numbers without lines. @param {number} last @param {number} next */
 function leftOut(last, next) {
@@ -206,13 +297,17 @@ function between(last, next, attempt) {
   return attempt ? [...gap, make("p", "lj-attempt", say("attempt_line", { n: attempt }))] : gap;
 }
 
+let second = "-"; // that was written last
+let timed = "";
+
 /** @param {LogLine} line */
 function lineOf({ seq, at, level, text }) {
   const element = make("div", `lj-logline lj-level-${level}`);
   element.id = `L${seq}`;
   const anchor = make("a", "", `${seq}`);
   anchor.setAttribute("href", `#L${seq}`);
-  const time = make("time", "", clock(at));
+  if (!at.startsWith(second)) [second, timed] = [at.slice(0, 19), clock(at)];
+  const time = make("time", "", timed);
   time.setAttribute("datetime", at);
   element.append(anchor, time);
   if (level !== "info") element.append(make("b", "", level));
