@@ -69,6 +69,10 @@ FIND = """
 """
 
 
+# Runs in the page: the numbers of the lines, as they stand.
+NUMBERS = "() => [...document.querySelectorAll('.lj-logline')].map(({ id }) => Number(id.slice(1)))"
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with the tasks above."""
@@ -185,11 +189,17 @@ def test_a_long_log_is_seen_from_its_end_while_earlier_lines_are_on_their_way(
     expect(page.get_by_role("button", name="Latest")).to_be_visible()
     read = page.locator("#L1905")
     expect(read).to_be_in_viewport()
-    answers[0].fulfill(status=503)  # the server is being restarted; it is asked again
+    first, *_ = answers[0].fetch().text().splitlines(keepends=True)
+    with page.expect_request("**/lines/*"):  # the answer was cut, so it is asked again
+        answers[0].fulfill(content_type="application/x-ndjson", body=first)
+    expect(lines).to_have_count(351)
+    expect(gap).to_have_text("Loading…")
+    answers[1].fulfill(status=503)  # and again, until the server is back
     page.unroute("**/lines/*")
     expect(lines).to_have_count(2_001)
     expect(gap).to_have_count(0)
     expect(lines.first).to_contain_text("line 1 ")
+    assert page.evaluate(NUMBERS) == list(range(1, 2_002))
     expect(read).to_be_in_viewport()  # nothing moved under who reads
 
 

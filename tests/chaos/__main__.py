@@ -21,7 +21,7 @@ SCALE: Final = {"short": 4.0, "full": 1.0, "soak": 1.0}
 SEEDS: Final = {"short": 1, "full": 10, "soak": 1_000_000}
 JOBS: Final = {"short": 300, "full": 5_000, "soak": 5_000}
 OBSERVERS: Final = {"short": 20, "full": 200, "soak": 200}
-BURSTS: Final = {"short": 1_500, "full": 3_000, "soak": 3_000}  # jobs at once; a list is live for a thousand
+BURSTS: Final = {"short": 1_200, "full": 3_000, "soak": 3_000}  # jobs at once; a list is live for a thousand
 DATABASES: Final = ("postgresql", "sqlite")
 POOLS: Final = {"postgresql": "prefork", "sqlite": "threads"}  # as a host would, and as `livejobs up` does
 

@@ -329,8 +329,9 @@ class Hub:
         try:
             while True:
                 broker_up = await loop.run_in_executor(thread, broker.is_up)
-                self._notices = await loop.run_in_executor(thread, notices.notices)
-                with suppress(Exception):  # without the database the last word stands
+                with suppress(Exception):  # the last word stands
+                    self._notices = await asyncio.to_thread(notices.notices)
+                with suppress(Exception):  # without the database, too
                     workers = await pool.run(presence.worker_counts)
                     self._queues = queue_status.queue_statuses(workers, broker_up)
                 self._say_status()

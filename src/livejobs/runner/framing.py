@@ -1,21 +1,23 @@
 """What travels through an attempt's pipe: the bytes that anything prints, and between them frames.
 
-A frame is one write of at most 4,096 bytes, which the kernel never tears (larger writes of several processes do: 856 of
-900 did). So a log record goes in as many frames as it needs, each behind a marker. The marker is framing, not security:
-a job may forge one, and only its own log shows it.
+A frame is one write of at most PIPE_BUF bytes (4,096 on Linux), which the kernel never tears (larger writes of several
+processes do: 856 of 900 did). So a log record goes in as many frames as it needs, each behind a marker, and what Python
+writes to stderr in frames of its own. The marker is framing, not security: a job may forge one, and only its own log
+shows it.
 """
 
 from __future__ import annotations
 
+import select
 import struct
 from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-ATOMIC: Final = 4096  # bytes: PIPE_BUF of Linux; 512 elsewhere, where a long record may be torn
+ATOMIC: Final = select.PIPE_BUF  # bytes
 MARKER: Final = b"\x00\x1eLJ\x1e\x02"
 _HEAD: Final = struct.Struct(">IIBBH")  # process, record, kind, whether more follows, length
-_ROOM: Final = ATOMIC - len(MARKER) - _HEAD.size
+ROOM: Final = ATOMIC - len(MARKER) - _HEAD.size  # bytes of data in one frame
 
 
 class Kind(IntEnum):
@@ -26,7 +28,7 @@ class Kind(IntEnum):
     WARNING = 2
     ERROR = 3
     CRITICAL = 4
-    STDERR = 5  # text, not a record: it may end in the middle of a line
+    STDERR = 5  # bytes, not a record: they may end in the middle of a line, or of a letter
     END = 8  # of the attempt: what comes later belongs to nobody
     OPERATOR = 7  # what the machinery says in the runner: a logger, a level, a text
     OUTCOME = 9  # where the channel to the agent was closed by the job
@@ -41,7 +43,7 @@ class Frame(NamedTuple):
 
 def frames(process: int, record: int, kind: Kind, data: bytes) -> Iterator[bytes]:
     """Cut a record into frames, each to be written by one call."""
-    parts = [data[start : start + _ROOM] for start in range(0, len(data), _ROOM)] or [b""]
+    parts = [data[start : start + ROOM] for start in range(0, len(data), ROOM)] or [b""]
     for number, part in enumerate(parts, 1):
         yield MARKER + _HEAD.pack(process, record, kind, number < len(parts), len(part)) + part
 

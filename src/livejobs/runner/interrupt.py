@@ -4,7 +4,8 @@ A signal is the only way into `time.sleep`, a wait for a subprocess or a query. 
 zygote sends the signal, again and again until it was raised.
 
 The rules, each of which some job would break otherwise: it is raised in the main thread only, at most once, never
-before the function is on the stack nor after it left, and not while `logging` or the import system holds a lock.
+before the function is on the stack nor after it left, and not while `logging` or the import system holds a lock or
+output is on its way.
 """
 
 from __future__ import annotations
@@ -27,8 +28,13 @@ from livejobs.states import StopReason
 
 T = TypeVar("T")
 
-# An interrupt inside these would leave a lock taken for the next step of the job; the agent tries again
-UNSAFE_INNERMOST: Final = frozenset({"logging", "importlib._bootstrap", "importlib._bootstrap_external"})
+# An interrupt inside these would leave a lock taken for the next step of the job, or write a line twice
+UNSAFE_INNERMOST: Final = frozenset(
+    {
+        "logging", "importlib._bootstrap", "importlib._bootstrap_external", "livejobs.runner.output",
+        "livejobs.runner.framing",
+    }
+)  # fmt: skip
 # SQLite runs inside one call that no signal ends; so often (in its instructions) it asks whether Python has one
 SQLITE_STEPS: Final = 100_000
 

@@ -22,7 +22,7 @@ import orjson
 from livejobs.definition import Attempt, level_of
 from livejobs.runner import root_logging
 from livejobs.runner.clean import OWN_THREADS, handlers
-from livejobs.runner.framing import Kind, frames
+from livejobs.runner.framing import ROOM, Kind, frames
 from livejobs.runner.interrupt import raise_if_due
 
 # loggers that speak of the machinery, not of the job
@@ -93,18 +93,20 @@ class Output(io.TextIOWrapper):
 class Stderr(io.FileIO):
     """Descriptor 2: what goes through it is marked as stderr, unless a job gave the number to a file of its own."""
 
-    name = "<stderr>"
-
     def write(self, data: Any) -> int:
-        """Write bytes, all of them."""
+        """Write as much as one frame holds; the buffer above comes back with the rest. None: the pipe is full."""
         try:
             ours = bool(_pipe_is) and os.path.samestat(os.fstat(2), _pipe_is[0])
         except OSError:
             ours = False
         if not ours:
             return super().write(data)
-        send_frame(Kind.STDERR, bytes(data))
-        return len(data)
+        part = bytes(data)[:ROOM]
+        try:
+            os.write(2, next(frames(os.getpid(), _next_number(), Kind.STDERR, part)))
+        except BlockingIOError:
+            return None  # type: ignore[return-value]  # so a raw stream says it
+        return len(part)
 
 
 class RecordHandler(logging.Handler):
@@ -192,9 +194,13 @@ def send_to_operator(record: logging.LogRecord) -> None:
 
 def send_frame(kind: Kind, data: bytes) -> None:
     """Write a record or a message into the pipe."""
-    for frame in frames(os.getpid(), next(_numbers) & 0xFFFFFFFF, kind, data):
+    for frame in frames(os.getpid(), _next_number(), kind, data):
         # our own, because a job may send its stdout elsewhere … or close what it does not know
         os.write(_pipe[0] if _is_pipe() else 1, frame)
+
+
+def _next_number() -> int:
+    return next(_numbers) & 0xFFFFFFFF
 
 
 def _is_pipe() -> bool:

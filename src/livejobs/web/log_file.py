@@ -46,20 +46,23 @@ class Parts(ABC):
 
 
 class EarlierLines(Parts):
-    """The lines before one, from there upwards: a line of JSON has the lines of a part, in order.
+    """The lines before one. Each line of JSON has some of them, in order; those above are next, an empty one is last.
 
     :param before: the number of a line.
     """
 
     def __init__(self, job_id: int, before: int) -> None:
         self._job_id, self._before = job_id, before
+        self._ended = False
 
     def read(self) -> str:
         """The lines before those of the last part."""
-        lines = read_lines(self._job_id, before=self._before, most=SHOWN_LINES, characters=SHOWN_CHARACTERS)
-        if not lines:
+        if self._ended:
             return ""
-        self._before = lines[0]["seq"]
+        lines = read_lines(self._job_id, before=self._before, most=SHOWN_LINES, characters=SHOWN_CHARACTERS)
+        self._ended = not lines  # said, because what was cut looks like an end, too
+        if lines:
+            self._before = lines[0]["seq"]
         return f"{encode(lines)}\n"
 
 

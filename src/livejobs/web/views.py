@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
@@ -87,7 +88,7 @@ def lines(request: HttpRequest, job_id: int) -> HttpResponseBase:
     """The log before one of its lines (`?before=<seq>`), for a page, which shows a long one from its end upwards."""
     found = _visible_or_404(request, job_id)
     before = request.GET.get("before", "")
-    if not (before.isascii() and before.isdecimal() and int(before) <= HIGHEST):
+    if not re.fullmatch(r"[0-9]{1,19}", before) or int(before) > HIGHEST:
         text = "before: the number of a line is missing, as in ?before=100."
         return HttpResponseBadRequest(text, content_type="text/plain")
     return _streamed(request, EarlierLines(found.pk, int(before)), "application/x-ndjson")

@@ -26,7 +26,7 @@ class OutputReader:
         self.ended = False  # the end frame was read
         self.outcome: dict[str, Any] | None = None  # where it came this way
         self._unframer = Unframer()
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._decoder, self._stderr = _decoder(), _decoder()  # each may be in the middle of a letter
         self._lines = LineCutter(attempt)
 
     @property
@@ -48,6 +48,7 @@ class OutputReader:
         """Log what was written without an end of line."""
         rest = self._unframer.finish() if not self.ended else b""
         self._lines.write(self._decoder.decode(rest, final=True))
+        self._lines.write(self._stderr.decode(b"", final=True), "stderr")
         self._lines.finish()
 
     def _take(self, frame: Frame) -> None:
@@ -57,7 +58,7 @@ class OutputReader:
             with suppress(ValueError):  # forged by the job
                 self.outcome = orjson.loads(frame.data)
         elif frame.kind is Kind.STDERR:
-            self._lines.write(self._decoder.decode(frame.data), "stderr")
+            self._lines.write(self._stderr.decode(frame.data), "stderr")
         elif frame.kind is Kind.OPERATOR:
             _tell_operator(frame.data)
         else:
@@ -65,6 +66,10 @@ class OutputReader:
             self._lines.settle()
             for line in text.splitlines() or [""]:
                 self.attempt.write(frame.kind.name.lower(), line)
+
+
+def _decoder() -> codecs.IncrementalDecoder:
+    return codecs.getincrementaldecoder("utf-8")("replace")
 
 
 def _tell_operator(data: bytes) -> None:

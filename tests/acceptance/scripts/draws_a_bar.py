@@ -31,6 +31,6 @@ def draws_to_the_end():
 
 STEPS = [
     ("draws", {}, {"log": ["100 % ##########", "done"]}),
-    ("draws_like_tqdm", {}, {"log": ["100%|██████████| 10/10"], "levels": {"100%|██████████| 10/10": "info"}}),
+    ("draws_like_tqdm", {}, {"log": ["100%|██████████| 10/10"], "levels": {"100%|██████████| 10/10": "stderr"}}),
     ("draws_to_the_end", {}, {"log": ["3 of 3"]}),
 ]

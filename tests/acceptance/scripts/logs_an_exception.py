@@ -1,4 +1,4 @@
-"""A traceback that is logged or printed is in the log, line by line, the logged one as an error."""
+"""A traceback that is logged or printed is in the log, line by line: one as an error, the other as stderr."""
 
 import logging
 import traceback
@@ -20,5 +20,5 @@ def logs_it():
 
 EXPECT = {
     "log_has": ["could not", "Traceback (most recent call last):", "ValueError: wrong", "KeyError: 'missing'"],
-    "levels": {"could not": "error", "ValueError: wrong": "error", "KeyError: 'missing'": "info"},
+    "levels": {"could not": "error", "ValueError: wrong": "error", "KeyError: 'missing'": "stderr"},
 }

@@ -96,6 +96,20 @@ def test_stderr_is_marked_until_its_number_is_given_to_another_file(tmp_path):
 
 
 @in_a_fork
+def test_much_on_stderr_is_written_whole_and_none_of_it_is_lost_with_who_wrote_it():
+    def work() -> None:
+        sys.stderr.write("x" * 10_000)
+        sys.stderr.flush()
+        buffer: Any = sys.stderr.buffer
+        buffer.raw.write(memoryview(b"12345678").cast("Q"))
+
+    found = written_by(work)
+    assert all(isinstance(each, Frame) and each.kind is Kind.STDERR for each in found)
+    assert b"".join(each.data for each in found if isinstance(each, Frame)) == b"x" * 10_000 + b"12345678"
+    assert len(found) == 4  # each may be read before the next is there
+
+
+@in_a_fork
 def test_a_record_keeps_its_level_and_its_lines():
     def work() -> None:
         logger().info("one\ntwo")

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 SCRIPTS = ROOT / "src/livejobs/static/livejobs"
 TEMPLATES = ROOT / "src/livejobs/templates/livejobs"
 OURS = [path for path in SCRIPTS.rglob("*.js") if "vendor" not in path.parts]
-BUDGET = 35 * 1024  # bytes, gzipped: what is ours
+BUDGET = 36 * 1024  # bytes, gzipped: what is ours
 VENDOR_BUDGET = 4 * 1024  # and what is not
 
 

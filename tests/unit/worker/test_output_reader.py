@@ -46,6 +46,12 @@ def test_what_python_wrote_to_stderr_is_shown_as_such(reader):
     assert lines(reader) == [("info", "out"), ("stderr", "half é"), ("stderr", "2/2"), ("info", "out again")]
 
 
+def test_a_letter_may_be_cut_on_both_streams(reader):
+    out, error = "é\n".encode(), record(Kind.STDERR, "€".encode()[:2])
+    reader.feed(out[:1] + error + out[1:] + record(Kind.STDERR, "€\n".encode()[2:]))
+    assert lines(reader) == [("info", "é"), ("stderr", "€")]
+
+
 def test_what_was_read_in_pieces_is_put_together(reader):
     for byte in "é is one letter\n".encode() + record(Kind.INFO, "€".encode()):
         reader.feed(bytes([byte]))

@@ -21,6 +21,11 @@ export class LivejobsElement extends HTMLElement {
     this.start();
   }
 
+  /** Ends when the element leaves the page. */
+  get here() {
+    return this.#connected.signal;
+  }
+
   disconnectedCallback() {
     this.#connected.abort();
   }
@@ -31,7 +36,7 @@ export class LivejobsElement extends HTMLElement {
   /** Listen until the element leaves the page.
    * @param {EventTarget} target @param {string} types @param {(event: any) => void} listener */
   hear(target, types, listener) {
-    for (const type of types.split(" ")) target.addEventListener(type, listener, { signal: this.#connected.signal });
+    for (const type of types.split(" ")) target.addEventListener(type, listener, { signal: this.here });
   }
 
   /** @param {unknown} content */

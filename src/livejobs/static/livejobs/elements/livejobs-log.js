@@ -12,18 +12,18 @@ const ROWS = 350; // of text in a block, about: once in sight, it is laid out as
 const TOGETHER = 250; // milliseconds: of a log that is being read, so much is laid out at once
 const NEAR = 24; // pixels from the end that count as the end
 
-const AGAIN_MS = 1000; // after lines could not be had
+const AGAIN_MS = 1000; // after lines could not be had; twice as long after each try
+const AGAIN_MAX_MS = 30_000;
 
 /** The log of a job (`job-id`): follows until one scrolls up. */
 export class LivejobsLog extends LivejobsElement {
   #id = 0;
   #following = true;
   #count = 0; // lines of the store that are shown
-  #loading = false; // earlier ones
+  #above = ""; // what there is to say of lines that are missing at the top
   #scroll = document.createElement("div");
   #open = make("div", "lj-open");
   /** @type {Block[]} */ #blocks = [];
-  /** @type {Block[]} */ #built = []; // of lines that will be above those
   /** @type {any} */ #timer;
   /** @type {any} */ #reading;
   #copied = "";
@@ -33,7 +33,7 @@ export class LivejobsLog extends LivejobsElement {
     this.#id = Number(this.getAttribute("job-id"));
     this.replaceChildren();
     Object.assign(this.#scroll, { className: "lj-log", tabIndex: 0 });
-    this.#scroll.replaceChildren(this.#open);
+    this.#clear();
     this.#scroll.setAttribute("role", "group");
     this.#scroll.setAttribute("aria-labelledby", "lj-log");
     this.#scroll.addEventListener("scroll", () => this.#scrolled(), { passive: true });
@@ -43,45 +43,59 @@ export class LivejobsLog extends LivejobsElement {
     this.#update();
   }
 
-  /** The last lines came with the page, later ones come by the connection. @param {number} seq */
+  /** The last lines came with the page, later ones come by the connection; those before are fetched, from there up.
+   * @param {number} seq */
   async #loadBefore(seq) {
-    this.#loading = seq > 1;
-    while (this.#loading && this.isConnected) {
+    const { here, page } = this;
+    this.#above = seq > 1 ? "loading" : "";
+    for (let wait = AGAIN_MS; this.#above === "loading"; wait = Math.min(2 * wait, AGAIN_MAX_MS)) {
       try {
-        const answer = await fetch(this.page.url(this.#id, `lines/?before=${seq}`));
-        if (answer.ok) await this.#take(answer);
-        this.#loading = answer.status >= 500;
+        const answer = await fetch(page.url(this.#id, `lines/?before=${seq}`), { signal: here });
+        const ours = answer.headers.get("content-type")?.includes("ndjson");
+        if (!ours && answer.status < 500) this.#above = "failed_to_load";
+        else if (ours && (await this.#take(answer))) this.#above = "";
       } catch {
         // the server is away
       }
-      if (this.#loading) await new Promise((then) => setTimeout(then, AGAIN_MS));
-      seq = this.page.store.log(this.#id)[0]?.seq ?? seq;
+      if (here.aborted) return;
+      if (this.#above === "loading") await new Promise((then) => setTimeout(then, wait));
+      seq = page.store.log(this.#id)[0]?.seq ?? seq;
     }
+    this.#update();
     this.#join(0);
   }
 
-  /** A part a task; several are shown, and so laid out, together. @param {Response} answer */
+  /** A part a task; several are shown, and so laid out, together. False: it was cut. @param {Response} answer */
   async #take({ body }) {
-    const { store } = this.page;
-    const reader = body?.pipeThrough(new TextDecoderStream()).getReader();
+    const [reader, decoder] = [body?.getReader(), new TextDecoder()];
     /** @type {LogLine[]} */ let lines = [];
+    /** @type {Block[]} */ let blocks = [];
     let [rest, at] = ["", performance.now()];
     const show = () => {
-      store.apply({ action: "log", job_id: this.#id, lines });
-      [lines, at] = [[], performance.now()];
+      this.page.store.apply({ action: "log", job_id: this.#id, lines });
+      this.#update({ lines, blocks });
+      [lines, blocks, at] = [[], [], performance.now()];
     };
-    for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) {
-      const parts = (rest + read.value).split("\n");
-      rest = parts.pop() ?? "";
-      for (const part of parts) {
-        const some = JSON.parse(part);
-        lines = [...some, ...lines];
-        this.#built = [...blocksOf(some), ...this.#built];
-        if (performance.now() - at > TOGETHER) show();
-        await nextTask();
+    try {
+      for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) {
+        const parts = (rest + decoder.decode(read.value, { stream: true })).split("\n");
+        rest = parts.pop() ?? "";
+        for (const part of parts) {
+          const some = JSON.parse(part);
+          if (!some.length) return true;
+          [lines, blocks] = [
+            [...some, ...lines],
+            [...blocksOf(some), ...blocks],
+          ];
+          if (performance.now() - at > TOGETHER) show();
+          await nextTask();
+        }
       }
+      return false;
+    } finally {
+      show();
+      reader?.cancel().catch(() => {});
     }
-    show();
   }
 
   /** What a row says is there comes in many parts, each of which would be laid out. */
@@ -92,7 +106,8 @@ export class LivejobsLog extends LivejobsElement {
     else this.#update();
   }
 
-  #update() {
+  /** @param {{lines: LogLine[], blocks: Block[]}} [built] of earlier lines */
+  #update(built) {
     clearTimeout(this.#reading);
     this.#reading = undefined;
     const lines = this.page.store.log(this.#id);
@@ -101,7 +116,7 @@ export class LivejobsLog extends LivejobsElement {
     while (to > from && lines[to - 1].seq > (this.#blocks.at(-1)?.last ?? 0)) to--;
     if (to - from > this.#count) [from, to] = this.#clear(); // one in the middle came late
     const more = from > 0 || to < lines.length;
-    this.#prepend(lines.slice(0, from));
+    if (from) this.#prepend(lines.slice(0, from), built);
     this.#append(lines.slice(to));
     this.#count = lines.length;
     if (more) this.#letGo(lines);
@@ -139,15 +154,13 @@ export class LivejobsLog extends LivejobsElement {
     }
   }
 
-  /** @param {LogLine[]} lines */
-  #prepend(lines) {
-    const built = this.#built;
-    const fits = built[0]?.first === lines[0]?.seq && built.at(-1)?.last === lines.at(-1)?.seq;
-    const blocks = fits ? built : blocksOf(lines);
-    if (fits) this.#built = [];
+  /** @param {LogLine[]} lines @param {{lines: LogLine[], blocks: Block[]}} [built] */
+  #prepend(lines, built) {
+    const fits = built?.lines.length === lines.length && built.lines[0].seq === lines[0].seq;
+    const blocks = built && fits ? built.blocks : blocksOf(lines);
     this.#scroll.prepend(...blocks.map(({ element }) => element));
     this.#blocks.unshift(...blocks);
-    if (blocks.length) for (let at = blocks.length; at >= 0; at--) this.#join(at);
+    for (let at = blocks.length; at >= 0; at--) this.#join(at);
   }
 
   /** Say what is missing before a block, and which attempt begins. @param {number} at */
@@ -158,8 +171,8 @@ export class LivejobsLog extends LivejobsElement {
     const several = before || (this.page.store.job(this.#id)?.attempt ?? 1) > 1;
     const other = several && before?.attempt !== block.attempt;
     block.marks =
-      !before && this.#loading
-        ? [make("p", "lj-gap", say("loading"))]
+      !before && this.#above
+        ? [make("p", "lj-gap", say(this.#above))]
         : between(before?.last ?? 0, block.first, other ? block.attempt : 0);
     block.element.before(...block.marks);
   }
@@ -222,7 +235,9 @@ export class LivejobsLog extends LivejobsElement {
     const lines = this.page.store.log(this.#id);
     try {
       await navigator.clipboard.writeText(
-        lines.flatMap(({ seq, text }, at) => [...leftOut(lines[at - 1]?.seq ?? 0, seq), plain(text)]).join("\n"),
+        lines
+          .flatMap(({ seq, text }, at) => [...leftOut(lines[at - 1]?.seq ?? (this.#above ? seq : 0), seq), plain(text)])
+          .join("\n"),
       );
       this.#copied = say("copied");
     } catch {

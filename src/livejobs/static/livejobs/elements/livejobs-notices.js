@@ -4,7 +4,7 @@ import { LivejobsElement } from "./element.js";
 /** What there is to know about the jobs that one may start. */
 export class LivejobsNotices extends LivejobsElement {
   start() {
-    this.hear(this.page, "status", ({ detail }) => this.#render(detail.notices));
+    this.hear(this.page, "status", ({ detail }) => this.#render(detail.notices ?? []));
   }
 
   /** @param {string[]} notices */
