@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 from livejobs.server.environment import Environment
+from livejobs.server.failures import StartError
 from livejobs.server.part import load_jobs, load_later, run_part, wait_for_servers
 
 # What Celery imports as its worker starts, and Django as it checks itself: a worker that stands by has them already
 AHEAD: Final = (
     "celery.apps.worker",
-    "celery.bin.celery",
     "celery.concurrency.thread",
     "celery.worker.components",
     "celery.worker.consumer",
@@ -27,9 +28,10 @@ AHEAD: Final = (
     "livejobs.worker.agent",
     "redis.asyncio",
 )
-# prefork, threads or solo; jobs have processes of their own in each. Threads need two thirds of the memory of prefork,
-# and are ready sooner (`make bench ARGS=pools`)
 POOL: Final = "LIVEJOBS_POOL"
+# jobs have processes of their own in each. Threads need two thirds of the memory of prefork, and are ready sooner
+# (`make bench ARGS=pools`)
+POOLS: Final = ("threads", "prefork", "solo")
 
 
 def queues() -> list[str]:
@@ -40,21 +42,29 @@ def queues() -> list[str]:
     return sorted(registry.queues(conf.QUEUE))
 
 
-def arguments(environment: Environment) -> list[str]:
-    """Return the command line of the Celery worker."""
-    return [
-        "--quiet",  # no banner
-        "worker",
-        f"--pool={os.environ.get(POOL, 'threads')}",
-        f"--concurrency={environment.workers}",
-        f"--queues={','.join(queues())}",
-        "--hostname=livejobs@%h",
+def options(environment: Environment) -> dict[str, Any]:
+    """Return what Celery's worker is made with.
+
+    :raises StartError: LIVEJOBS_POOL names no pool that can run live jobs.
+    """
+    from celery import concurrency
+    from celery.utils.nodenames import default_nodename, host_format
+
+    pool = os.environ.get(POOL, POOLS[0])
+    if pool not in POOLS:
+        raise StartError(f"{POOL} is {pool!r}; it has to be {', '.join(POOLS[:-1])} or {POOLS[-1]}.")
+    return {
+        "quiet": True,  # no banner
+        "pool_cls": concurrency.get_implementation(pool),
+        "concurrency": environment.workers,
+        "queues": queues(),
+        "hostname": host_format(default_nodename("livejobs@%h")),
         # each of the three costs a start a second or adds ways to fail; ours go through the database
-        "--without-gossip",
-        "--without-mingle",
-        "--without-heartbeat",
-        "--loglevel=WARNING",
-    ]
+        "without_gossip": True,
+        "without_mingle": True,
+        "without_heartbeat": True,
+        "loglevel": logging.WARNING,
+    }
 
 
 def main() -> int:
@@ -73,8 +83,10 @@ def main() -> int:
         import_module(name)
     load_jobs("worker")
     wait_for_servers()
-    app.worker_main(arguments(Environment.read()))
-    return 0
+    # not Celery's own command, which imports a shell with colours and completion
+    celery_worker = app.Worker(**options(Environment.read()))
+    celery_worker.start()
+    return celery_worker.exitcode or 0
 
 
 if __name__ == "__main__":
