@@ -110,7 +110,8 @@ class SocketEndpoint:
         receiving = asyncio.ensure_future(self._receive())
         try:
             await asyncio.wait({receiving, writer}, return_when=asyncio.FIRST_COMPLETED)
-            return receiving.result() if receiving.done() else None
+            # also where a frame is there: who reads nothing is asked nothing more, however much they sent before
+            return None if writer.done() else receiving.result()
         finally:
             receiving.cancel()
 

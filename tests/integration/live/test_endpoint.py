@@ -488,6 +488,22 @@ async def test_a_client_that_does_not_read_its_answers_is_not_read_either(socket
     assert answered == list(range(500))
 
 
+async def test_of_a_client_that_is_too_slow_nothing_more_is_done_though_it_has_sent_more(sockets, monkeypatch):
+    """Else its answers would be kept for ever: what waits for one client is bounded, whatever it does."""
+    monkeypatch.setitem(settings.LIVEJOBS, "SLOW_CLIENT_SECONDS", 0.2)
+    monkeypatch.setattr(endpoint, "UNREAD_MAX", 2_000)
+    monkeypatch.setattr(endpoint, "FAREWELL_SECONDS", 0.2)
+    client = await sockets(await browser())
+    await client.watch()
+    (socket,) = Hub.here()._sockets
+    client.gate.clear()
+    for number in range(500):
+        client.send(action="unwatch", id=number, ref=number)
+    await await_for(lambda: not client.served, PATIENCE)
+    assert client._incoming.qsize() > 300
+    assert socket.session.mailbox.unread < 4_000
+
+
 async def test_a_client_that_goes_while_it_is_not_read_leaves_nothing(sockets, monkeypatch):
     monkeypatch.setattr(endpoint, "UNREAD_MAX", 200)
     client = await sockets(await browser())
