@@ -37,6 +37,7 @@ class LogEvent(StrEnum):
     EVENT_REFUSED = "live.event_refused"
     HUB_FAILED = "live.hub_failed"
     SOCKET_REQUEST_FAILED = "socket.request_failed"
+    HEAD_REFUSED = "server.head_refused"
     DUTY_FAILED = "maintenance.duty_failed"
     DUTY_RESTORED = "maintenance.duty_restored"
     RECEIVER_FAILED = "signal.receiver_failed"

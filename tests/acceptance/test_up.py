@@ -146,10 +146,43 @@ def test_a_text_frame_that_is_no_text_leaves_no_traceback(running):
     assert "Traceback" not in running.log
 
 
+def test_what_other_servers_of_this_machine_have_set_keeps_nobody_out(running):
+    """Browsers send the cookies of every port of a host."""
+    visitor = Visitor(running)
+    others = "; ".join(f"other{number}={'x' * 1000}" for number in range(32))
+    visitor.cookie = f"{others}; {visitor.cookie}"
+    assert get(running.url, Cookie=visitor.cookie).status == 200
+    job = visitor.start("add", a=1, b=2)
+    assert visitor.wait_for(job, "succeeded")["result"] == 3
+    with pytest.raises(InvalidStatus) as refused:
+        connect(running.url.replace("http", "ws", 1) + "socket/", additional_headers={"Cookie": others * 3})
+    assert refused.value.response.status_code == 431
+    assert "its headers are longer than 64 KB" in running.log
+
+
+def test_a_body_is_refused_before_it_is_kept(running):
+    host, port = running.url.removeprefix("http://").rstrip("/").split(":")
+    for path in ("/", "/livez", "/nope"):
+        with socket.create_connection((host, int(port)), timeout=10) as client:
+            client.sendall(f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 300000000\r\n\r\n".encode())
+            assert client.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
 def test_the_tutorials_address_is_there(running):
     assert get(f"{running.url}dashboard/").status == 200
     with connect(running.url.replace("http", "ws") + "dashboard/") as tutorial:
         assert json.loads(tutorial.recv(timeout=10))["action"] == "reply_channel"
+
+
+def test_two_servers_of_one_machine_keep_their_browsers_apart(running, server):
+    server.start()
+    here, there = Visitor(running), Visitor(server)
+    both = f"{here.cookie}; {there.cookie}"
+    assert here.cookie.partition("=")[0] != there.cookie.partition("=")[0]
+    for visitor in (here, there):
+        job = visitor.start("add", a=1, b=2)
+        answer = get(f"{visitor.server.url}jobs/{job}/", Cookie=both)
+        assert (answer.status, answer.headers["Set-Cookie"]) == (200, None)
 
 
 def test_a_second_start_on_the_same_data_is_refused(running):

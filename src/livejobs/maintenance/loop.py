@@ -10,7 +10,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,9 +43,10 @@ class Duty:
     watched: Watched = field(default_factory=lambda: Watched(HUNG_SECONDS))
 
 
-def run(stop: threading.Event | None = None) -> None:
+def run(stop: threading.Event | None = None, more: Sequence[Duty] = ()) -> None:
     """Do the duties until SIGTERM, SIGINT or `stop`.
 
+    :param more: duties beside ours.
     :param stop: set by a caller that runs this in a thread; then no signal handler is installed.
     """
     if stop is None:
@@ -58,6 +59,7 @@ def run(stop: threading.Event | None = None) -> None:
         Duty("rescuer", conf.BEAT_SECONDS, rescuer.round),
         Duty("pruner", conf.PRUNE_SECONDS, prune),
         Duty("presences", 60.0, presence.forget_old),
+        *more,
     ]
     threads = [
         threading.Thread(target=_keep_doing, args=(duty, stop), name=f"livejobs-{duty.name}", daemon=True)

@@ -19,6 +19,7 @@ from livejobs.server.failures import StartError
 
 DEFAULT_TASKS: Final = "tasks.py"
 CHECK_SECONDS: Final = 15.0
+SESSIONS_SECONDS: Final = 3600.0  # between two looks for sessions that have expired
 
 app = typer.Typer(
     help="Background jobs people can watch: started in a browser, followed live on every screen.",
@@ -128,7 +129,14 @@ def maintain() -> None:
         readiness.mark_failed("maintenance", error.message)
         raise
     readiness.mark_ready("maintenance")
-    loop.run()
+    # in a host they are the host's, who has `clearsessions` for it
+    loop.run(more=() if host else [loop.Duty("sessions", SESSIONS_SECONDS, _delete_expired_sessions)])
+
+
+def _delete_expired_sessions() -> None:
+    from django.contrib.sessions.backends.db import SessionStore
+
+    SessionStore.clear_expired()
 
 
 @app.command()

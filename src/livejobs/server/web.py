@@ -11,6 +11,10 @@ import socket
 import sys
 from typing import Final
 
+# Before its library is imported: other servers of the host may have set many cookies, and a handshake carries them all
+os.environ.setdefault("WEBSOCKETS_MAX_LINE_LENGTH", str(64 * 1024))
+os.environ.setdefault("WEBSOCKETS_MAX_NUM_HEADERS", "1000")
+
 import uvicorn
 
 from livejobs.server import jobs_notice
@@ -35,12 +39,14 @@ class Server(uvicorn.Server):
 def configuration(environment: Environment) -> uvicorn.Config:
     """Return uvicorn's settings."""
     from livejobs.conf import conf
+    from livejobs.server.http_protocol import BoundedProtocol
     from livejobs.server.project.asgi import application
 
     return uvicorn.Config(
         application,
         host=environment.host,
         port=environment.port,
+        http=BoundedProtocol,
         log_config=None,  # Django's LOGGING speaks for it
         access_log=False,
         lifespan="on",

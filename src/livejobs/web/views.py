@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
@@ -28,13 +28,14 @@ from livejobs.web.runner import runner_of
 from livejobs.web.timeline import timeline_of
 from livejobs.web.words import words
 
+PAGES: Final = ("document", "iframe", "frame", "empty")  # what a browser fetches a page for
 AnyResponse = TypeVar("AnyResponse", bound=HttpResponseBase)
 
 
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """The runner and the list of one's newest jobs. `?task=<name>` chooses a task."""
-    data = newest(_person(request))
+    data = newest(_visitor(request))
     runner = runner_of(data["tasks"], request.GET.get("task", ""))
     return _page(request, "livejobs/index.html", data, runner=runner, notices=notices())
 
@@ -46,7 +47,7 @@ def job(request: HttpRequest, job_id: int) -> HttpResponse:
     found = _visible(person, job_id)
     if found is None:
         return _page(request, "livejobs/missing.html", snapshot(person, []), status=404)
-    data = snapshot(person, [found], truncate=False)
+    data = snapshot(_visitor(request), [found], truncate=False)
     tracebacks = _may_see_traceback(person)
     steps = timeline_of(found, tracebacks=tracebacks)
     extra = {"timeline": steps, "traceback": tracebacks, "log": last_lines(found.pk)}
@@ -114,8 +115,14 @@ async def stacks(request: HttpRequest, job_id: int) -> HttpResponse:
 
 
 def _person(request: HttpRequest) -> Person:
-    ensure_browser_id(request)
     return person_of(getattr(request, "user", None), request.session)
+
+
+def _visitor(request: HttpRequest) -> Person:
+    """Who opens a page. Their browser is known from now on, unless it shows the page as a picture or a script."""
+    if request.headers.get("Sec-Fetch-Dest", "document") in PAGES:
+        ensure_browser_id(request)
+    return _person(request)
 
 
 def _visible(person: Person, job_id: int) -> Job | None:

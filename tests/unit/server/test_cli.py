@@ -55,7 +55,7 @@ def steps(monkeypatch) -> Iterator[list[Any]]:
     monkeypatch.setattr(readiness, "mark_ready", lambda part: found.append(("ready", part)))
     for step in ("load_later", "load_jobs", "wait_for_servers"):
         monkeypatch.setattr(part, step, lambda *given, step=step: found.append((step, *given)))
-    monkeypatch.setattr(loop, "run", lambda: found.append("loop"))
+    monkeypatch.setattr(loop, "run", lambda more: found.extend(["loop", *(duty.name for duty in more)]))
     yield found
     logging.getLogger("livejobs").setLevel(level)
 
@@ -183,6 +183,7 @@ def test_maintain_of_our_own_server_loads_the_jobs_and_waits_for_its_servers(ste
         ("wait_for_servers",),
         ("ready", "maintenance"),
         "loop",
+        "sessions",
     ]
 
 

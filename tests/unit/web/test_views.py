@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
+from django.contrib.sessions.models import Session
 from django.test import AsyncClient, Client
 
 from livejobs.models import Job, JobEvent, JobLog
@@ -132,6 +133,18 @@ def test_foreign_and_unknown_ids_are_answered_alike(browser):
     assert "No such job, or it is not yours." in answers[0].text
     for below in ("timeline/", "result/", "traceback/", "stacks/", "lines/?before=9"):
         assert other.get(f"{INDEX}jobs/{foreign.pk}/{below}").status_code == 404
+
+
+def test_a_session_is_kept_for_who_opens_a_page_only(browser):
+    foreign, before = own(browser), Session.objects.count()
+    for path in ("", f"jobs/{foreign.pk + 1000}/", f"jobs/{foreign.pk}/", f"jobs/{foreign.pk}/timeline/", "livez"):
+        Client(headers={"Sec-Fetch-Dest": "image"}).get(f"{INDEX}{path}")
+        if path:
+            Client().get(f"{INDEX}{path}")
+    assert Session.objects.count() == before
+    for headers in ({}, {"Sec-Fetch-Dest": "document"}):
+        Client(headers=headers).get(INDEX)
+    assert Session.objects.count() == before + 2
 
 
 def test_staff_sees_every_job(browser):

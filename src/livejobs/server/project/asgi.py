@@ -13,6 +13,7 @@ from servestatic import ServeStaticASGI
 
 import livejobs
 from livejobs.server.environment import SETTINGS_MODULE
+from livejobs.server.project.bodies import SmallBodies
 from livejobs.server.project.headers import SecurityHeaders
 from livejobs.server.project.sockets import OurHostOnly, lifespan, not_found
 
@@ -43,7 +44,7 @@ sockets = URLRouter(
 
 application = ProtocolTypeRouter(
     {
-        "http": SecurityHeaders(static_files),  # type: ignore[arg-type]  # a TypedDict is no MutableMapping
+        "http": SecurityHeaders(SmallBodies(static_files)),  # type: ignore[arg-type]  # a TypedDict is no MutableMapping
         "websocket": OurHostOnly(SessionMiddlewareStack(sockets)),
         "lifespan": lifespan,
     }

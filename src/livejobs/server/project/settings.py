@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import Any
 
@@ -55,13 +56,14 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 # A browser's session is what its jobs belong to: it stays a year, in the database. Browsers share cookies between the
-# ports of a host, so the names are our own.
+# ports of a host, so the names are those of this data folder.
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
-SESSION_COOKIE_NAME = "livejobs_session"
+_cookies = f"livejobs_{hashlib.sha256(SECRET_KEY.encode()).hexdigest()[:8]}"
+SESSION_COOKIE_NAME = f"{_cookies}_session"
 SESSION_COOKIE_AGE = 365 * 24 * 60 * 60
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-CSRF_COOKIE_NAME = "livejobs_csrf"
+CSRF_COOKIE_NAME = f"{_cookies}_csrf"
 CSRF_COOKIE_SAMESITE = "Lax"
 
 DATABASES = {"default": database_config.configuration(environment.database_url, environment.data)}
