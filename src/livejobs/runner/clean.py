@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -77,6 +77,11 @@ class CleanState:
         self._users = os.getresuid(), os.getresgid()
         self._limits = {number: resource.getrlimit(number) for number in _LIMITS}
         self._traces = sys.gettrace(), sys.getprofile()
+
+    @property
+    def handlers(self) -> Collection[logging.Handler]:
+        """Every log handler that there was."""
+        return self._handlers
 
     def left_behind(self) -> list[str]:
         """What an attempt left that cannot be put back, in words."""
@@ -185,8 +190,12 @@ def _loggers() -> list[logging.Logger]:
 
 def handlers() -> set[logging.Handler]:
     """Every handler: those that logging remembers, and those it does not since a dictConfig."""
-    known = {reference() for reference in logging._handlerList}  # type: ignore[attr-defined]
-    return {handler for logger in _loggers() for handler in logger.handlers} | (known - {None})
+    return {handler for logger in _loggers() for handler in logger.handlers} | remembered()
+
+
+def remembered() -> set[logging.Handler]:
+    """Those that logging remembers."""
+    return {reference() for reference in logging._handlerList} - {None}  # type: ignore[attr-defined]
 
 
 def _set_level(logger: logging.Logger, level: int) -> None:

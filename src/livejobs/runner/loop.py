@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import builtins
 import faulthandler
+import logging
 import os
 import signal
 import socket
 import sys
 import threading
+from collections.abc import Collection
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -39,11 +41,13 @@ class Runner:
 
     def __init__(self, channel: Channel, cells: Cells, page: int) -> None:
         self._channel, self._cells, self._page = channel, cells, page
+        self._handlers: Collection[logging.Handler] = ()  # there are before each attempt
 
     def run(self) -> NoReturn:
         """Run what the agent sends until it is gone."""
         prepare()
         clean = CleanState()
+        self._handlers = clean.handlers
         try:
             while True:
                 order, descriptors = self._channel.receive()
@@ -62,7 +66,7 @@ class Runner:
         attempt = Attempt(order["job"], order["attempt"], order["task"], cells=self._cells, send=output.log)
         attempt.view[CPU_BEFORE] = sum(os.times()[:4])
         self._show_stacks()
-        output.open_streams(attempt, pipe)
+        output.open_streams(attempt, pipe, self._handlers)
         try:
             live_job = registry.get(order["task"])
             if live_job is None:

@@ -14,6 +14,7 @@ import itertools
 import logging
 import os
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ import orjson
 
 from livejobs.definition import Attempt, level_of
 from livejobs.runner import root_logging
-from livejobs.runner.clean import OWN_THREADS, handlers
+from livejobs.runner.clean import OWN_THREADS, handlers, remembered
 from livejobs.runner.framing import ROOM, Kind, frames
 from livejobs.runner.interrupt import raise_if_due
 
@@ -229,13 +230,16 @@ def prepare() -> None:
     root_logging.restore()
 
 
-def open_streams(attempt: Attempt, pipe: int) -> None:
-    """Begin an attempt: everything that is written goes into its pipe, which is ours from now on."""
+def open_streams(attempt: Attempt, pipe: int, known: Collection[logging.Handler] | None = None) -> None:
+    """Begin an attempt: everything that is written goes into its pipe, which is ours from now on.
+
+    :param known: the handlers at loggers, where somebody knows them; to look at hundreds of loggers takes long.
+    """
     _pipe[0], _pipe_is[:] = pipe, [os.fstat(pipe)]
     for descriptor in (1, 2):
         os.dup2(pipe, descriptor)
     sys.stdout, sys.stderr = _streams[:] = _stream(1), _stream(2)
-    for handler in handlers():  # made at import, over the streams of then
+    for handler in handlers() if known is None else {*known, *remembered()}:  # made at import, over the streams of then
         if isinstance(handler, logging.StreamHandler) and is_terminal(handler):
             handler.setStream(sys.stdout if handler.stream is sys.__stdout__ else sys.stderr)
     root = logging.getLogger()

@@ -165,7 +165,7 @@ class Place:
                 fresh |= bool(self._hear(self._control, SETTLE_SECONDS).get("clean", ["silence"]))
             except ChannelClosedError:
                 fresh = True
-        fresh |= self._jobs >= self.most_jobs or (self._jobs > 0 and _memory(self.runner) > self.most_memory)
+        fresh |= self._jobs >= self.most_jobs or (self._jobs > 0 and self._is_too_large())
         if fresh and self._jobs:
             self._ask({"do": "kill", "runner": self._number, "polite": True})
             self._respawn()
@@ -189,6 +189,9 @@ class Place:
             os.waitpid(self._pid, os.WNOHANG)
 
     # ------------------------------------------------------------ inside
+
+    def _is_too_large(self) -> bool:
+        return self.most_memory < math.inf and _memory(self.runner) > self.most_memory
 
     def _begin(self, start: StartZygote) -> None:
         self._zygote, theirs = pair()
