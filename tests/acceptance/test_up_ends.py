@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from livejobs.conf import HURRY_AFTER
 from tests.support.server_process import STOP_SECONDS, Server, Visitor, get
 from tests.support.up import TASKS, a_server
 from tests.support.waiting import wait_for
@@ -60,6 +63,59 @@ def test_a_job_that_hears_nothing_is_ended_and_runs_again_at_the_next_start(serv
     assert "1 job that was running is queued again.\n" in server.out
     assert visitor.wait_for(job, "succeeded")["result"] == "the second time"
     assert visitor.job(job)["attempt"] == 2
+
+
+SLEEPS = """
+import time
+from pathlib import Path
+from livejobs import live_job
+
+
+@live_job
+def sleeps(mark: str) -> str:
+    if Path(mark).exists():
+        return "the second time"
+    Path(mark).touch()
+    time.sleep(600)
+    return "the first time"
+"""
+
+
+@pytest.mark.parametrize("pool", ["threads", "prefork"])
+@pytest.mark.parametrize("told", ["every process", "every process twice", "the worker's"])
+def test_whoever_is_told_to_end_a_job_is_given_back_and_nothing_is_charged(tmp_path, told, pool):
+    """systemd tells every process, a reboot does, and people press Ctrl-C twice."""
+    server = Server(tmp_path / "server", extra={"LIVEJOBS_POOL": pool})
+    (server.folder / "tasks.py").write_text(SLEEPS)
+    try:
+        server.start()
+        visitor, marks = Visitor(server), [tmp_path / "one", tmp_path / "two"]
+        jobs = [visitor.start("sleeps", mark=str(mark)) for mark in marks]
+        wait_for(lambda: all(mark.exists() for mark in marks), message="the jobs")
+        those = [pid for pid, command in server.processes().items() if told != "the worker's" or ".worker" in command]
+        tell(those)
+        if told == "every process twice":
+            time.sleep(2 * HURRY_AFTER)  # sooner, the two are taken for one
+            tell(those)
+        if told != "the worker's":
+            assert server.process is not None
+            server.process.wait(STOP_SECONDS)
+            wait_for(lambda: not server.processes(), message="the end of every process")
+            server.start()
+        for job in jobs:
+            found = visitor.wait_for(job, "succeeded")
+            assert (found["attempt"], found["losses"], found["failures"]) == (2, 0, 0)
+            assert found["result"] == "the second time"
+        server.stop()
+    finally:
+        server.kill()
+
+
+def tell(pids: list[int]) -> None:
+    """Send SIGTERM to all of them."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
 
 
 def test_the_processes_that_a_job_started_end_with_it(server, tmp_path):

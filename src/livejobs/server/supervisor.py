@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from livejobs.conf import HURRY_AFTER
 from livejobs.server import guard
 from livejobs.server.environment import Environment
 from livejobs.server.failures import StartError
@@ -29,8 +30,7 @@ from livejobs.server.reloading import LOADERS, Reloading, standby_of
 FAILED_STARTS: Final = 3  # of a part that was never ready: then the whole start has failed
 LOOK_SECONDS: Final = 0.02  # how often a part that is starting is asked
 IDLE_SECONDS: Final = 1.0
-# seconds: a second signal after this is somebody who does not want to wait; a closed terminal sends two at once
-HURRY_AFTER: Final = 0.3
+HURRIED_SECONDS: Final = 3.0  # that the worker has then, to give its jobs back
 STOP_ORDER: Final = (("maintenance", "worker", "database"), ("web",), ("valkey",))
 FAREWELLS: Final = ("worker: Warm shutdown",)  # what Celery says to people who run it by hand
 
@@ -330,11 +330,18 @@ class Supervisor:
         begun = time.monotonic()
         for part in parts:
             part.ask_to_stop()
-        left = list(parts)
+        left, kill_at = list(parts), {part.name: part.stop_seconds for part in parts}
+        told_again = False
         while left:
             waited = time.monotonic() - begun
+            if self.hurried and not told_again:
+                told_again = True
+                for part in left:
+                    hurried = waited + HURRIED_SECONDS if part.name == "worker" else 0.0
+                    kill_at[part.name] = min(kill_at[part.name], hurried)
+                    part.ask_to_stop()
             for part in left:
-                if self.hurried or waited > part.stop_seconds:
+                if waited > kill_at[part.name]:
                     self._kill(part, waited)
             self._pump(LOOK_SECONDS)
             left = [part for part in left if part.running and not self._buried(part)]

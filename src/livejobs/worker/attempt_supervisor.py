@@ -117,7 +117,7 @@ class AttemptSupervisor:
         """End the attempt's process at once, and give the job back."""
         self.stop(StopReason.SHUTDOWN)
         with self._lock:
-            if not self.ended and self.place is not None:
+            if not self.ended and self.place is not None and not self._kill_asked:
                 self._kill_asked = True
                 self.place.kill()
 

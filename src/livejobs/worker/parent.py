@@ -7,6 +7,7 @@ child died is written by a short-lived process of its own, so that a database th
 from __future__ import annotations
 
 import logging
+import math
 import mmap
 import os
 import secrets
@@ -21,7 +22,7 @@ from celery.signals import celeryd_after_setup, task_failure, task_unknown, work
 from django.db import connections
 
 from livejobs import transitions
-from livejobs.conf import conf
+from livejobs.conf import HURRY_AFTER, conf
 from livejobs.definition import registry
 from livejobs.hints import broadcast, publishing
 from livejobs.leases import Lease
@@ -49,7 +50,8 @@ class WorkerParent:
         self._worker: Any = None  # Celery's
         self._pid = 0  # of the process that forks the children; 0 outside a worker
         self._mark = ""  # in the lease owners of its children: two workers may share a host name, but not this
-        self._shutdown: mmap.mmap | None = None  # one byte that children see
+        self._shutdown: mmap.mmap | None = None  # one byte that children see: 1, shutting down; 2, in a hurry
+        self._shutdown_at = math.inf
         self._helpers: set[int] = set()
 
     def connect(self) -> None:
@@ -110,12 +112,21 @@ class WorkerParent:
         """Whether the worker was told to stop."""
         return self._shutdown is not None and self._shutdown[0] != 0
 
+    def is_hurried(self) -> bool:
+        """Whether it was told so again."""
+        return self._shutdown is not None and self._shutdown[0] > 1
+
     # ------------------------------------------------------------ what Celery's worker tells
 
     def begin_shutdown(self, **_: Any) -> None:
-        """Tell the children: their agents give running jobs a grace period, and release them then."""
-        if self._shutdown is not None:
-            self._shutdown[0] = 1
+        """Tell the children: their agents give running jobs a grace period, and release them then; or now, if again."""
+        if self._shutdown is None:
+            return
+        now = time.monotonic()
+        if not self._shutdown[0]:
+            self._shutdown[0], self._shutdown_at = 1, now
+        elif now - self._shutdown_at > HURRY_AFTER:
+            self._shutdown[0] = 2
 
     def check_pool(self, instance: Any, **_: Any) -> None:
         """Refuse a pool that live jobs cannot run in.

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from celery.exceptions import WorkerLostError
 
 from livejobs import actions, transitions
+from livejobs.conf import HURRY_AFTER
 from livejobs.errors import JobFailed
 from livejobs.models import Job
 from livejobs.worker import parent as parent_module
@@ -90,6 +92,18 @@ def test_the_shutdown_is_seen_by_children(prepared):
     parent.begin_shutdown()
     os.write(writer, b"x")
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+def test_a_second_word_hurries_unless_it_came_with_the_first(prepared, monkeypatch):
+    now = [1000.0]
+    with monkeypatch.context() as clock:
+        clock.setattr(time, "monotonic", lambda: now[0])
+        seen = []
+        for seconds in (0.0, 0.0, HURRY_AFTER, 0.1):
+            now[0] += seconds
+            parent.begin_shutdown()
+            seen.append((parent.is_shutting_down(), parent.is_hurried()))
+    assert seen == [(True, False)] * 3 + [(True, True)]
 
 
 # ---------------------------------------------------------------- whose jobs are freed

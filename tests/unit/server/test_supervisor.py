@@ -16,13 +16,14 @@ from typing import Any
 
 import pytest
 
+from livejobs.conf import HURRY_AFTER
 from livejobs.server import guard, managed_process, supervisor
 from livejobs.server.environment import Environment
 from livejobs.server.failures import StartError
 from livejobs.server.managed_process import ManagedProcess, Stage
 from livejobs.server.output import Output
 from livejobs.server.readiness import read_mark
-from livejobs.server.supervisor import HURRY_AFTER, IDLE_SECONDS, LOOK_SECONDS, Supervisor
+from livejobs.server.supervisor import IDLE_SECONDS, LOOK_SECONDS, Supervisor
 from tests.support.waiting import wait_for
 
 pytest_plugins = ("tests.support.server_fixtures",)
@@ -544,6 +545,23 @@ def test_who_asks_again_does_not_wait(part, serve, said):
 
     assert time.monotonic() - began < 15
     assert said.lines()[-2:] == ["Stopping…", "Stopped."]
+
+
+def test_the_worker_is_told_again_and_has_a_moment_to_give_its_jobs_back(part, serve, said):
+    gives_back = (
+        "trap 'trap \"sleep 0.3; echo given back; exit\" TERM; echo waits' TERM; echo up; while :; do sleep 0.05; done"
+    )
+    server = serve(when_up(part("worker", gives_back, stop_seconds=50)))
+
+    def ask_again() -> None:
+        server.stop_asked_at -= HURRY_AFTER  # as if that long had passed
+        stop()
+
+    said.then |= {READY: stop, "waits": ask_again}
+
+    server.run()
+
+    assert said.lines()[-3:] == ["worker | waits", "worker | given back", "Stopped."]
 
 
 def test_two_signals_of_a_closed_terminal_count_as_one(part, serve, said):
