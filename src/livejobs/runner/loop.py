@@ -89,16 +89,17 @@ class Runner:
             faulthandler.register(zygote.STACKS, self._page, all_threads=True)
 
     def _tell(self, outcome: dict[str, Any]) -> None:
-        """Tell the outcome; through the pipe where the job closed the channel (`os.closerange`)."""
-        try:
-            if not self._channel.is_ours():
-                raise ChannelClosedError
+        """Tell the outcome; through the pipe where the job closed the channel (`os.closerange`).
+
+        The end of the output goes before it, so that the agent, which needs both, is woken once.
+        """
+        if self._channel.is_ours():
+            output.close_streams()
             self._channel.send({"outcome": outcome})
-        except ChannelClosedError:
+        else:
             output.send_frame(Kind.OUTCOME, orjson.dumps(outcome))
             output.close_streams()
             os._exit(0)
-        output.close_streams()
 
 
 def prepare() -> None:

@@ -228,6 +228,13 @@ def prepare() -> None:
         libc = ctypes.CDLL(None)
         libc.setvbuf(ctypes.c_void_p.in_dll(libc, "stdout"), None, _IN_LINES, 0)
     root_logging.restore()
+    _hear_info()
+
+
+def _hear_info() -> None:
+    root = logging.getLogger()
+    if root.level == logging.WARNING and not any(map(is_terminal, root.handlers)):
+        root.setLevel(logging.INFO)  # nobody chose it
 
 
 def open_streams(attempt: Attempt, pipe: int, known: Collection[logging.Handler] | None = None) -> None:
@@ -246,8 +253,7 @@ def open_streams(attempt: Attempt, pipe: int, known: Collection[logging.Handler]
     if not isinstance(root.handlers, RootHandlers):
         root.handlers = RootHandlers(root.handlers)
     root.addHandler(RecordHandler())
-    if not any(map(is_terminal, root.handlers)) and root.level == logging.WARNING:
-        root.setLevel(logging.INFO)  # nobody chose it
+    _hear_info()
     _current[:] = [attempt]
 
 

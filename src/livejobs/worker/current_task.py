@@ -24,7 +24,7 @@ def as_current_task(attempt: Attempt, params: Mapping[str, Any]) -> Iterator[Non
     # not called directly: a task that the job sends is its child. Its priority would be read in `delivery_info`
     task.push_request(
         id=identity, root_id=identity, task=task.name, args=[], kwargs=dict(params), delivery_info={},
-        called_directly=False, is_eager=False,
+        called_directly=False, is_eager=False, headers={},  # None would be looked for, which takes long
     )  # fmt: skip
     try:
         yield

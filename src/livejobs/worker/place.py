@@ -244,8 +244,8 @@ class Place:
             poll.register(what, select.POLLIN)
         while True:
             ready = {descriptor for descriptor, _ in poll.poll()}
-            if output in ready and not _drain(output, reader):
-                poll.unregister(output)  # the job closed it; nothing more will come
+            if output in ready and (not _drain(output, reader) or reader.ended):
+                poll.unregister(output)  # nothing more will come, or nothing more is read
             if reader.outcome is not None:
                 self._unsettled = False
                 return reader.outcome
