@@ -6,6 +6,7 @@ import mmap
 import os
 import signal
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -129,6 +130,7 @@ def test_a_signal_without_the_agents_word_is_nobodys():
 @in_a_fork
 def test_a_storm_of_signals_never_leaves_the_function():
     """They arrive while functions begin, run and return; outside of `call` not one is raised."""
+    sys.settrace(None)  # what measures coverage makes each signal cost as much as the function
     ends = {"returned": 0, "stopped": 0}
     an_attempt()
 
