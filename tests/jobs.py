@@ -313,6 +313,14 @@ def burns(seconds: float = 60) -> int:
 
 
 @live_job
+def uses_the_processor(seconds: float) -> None:
+    """Until it has used so many seconds of it, however busy the machine is."""
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
+
+
+@live_job
 def recurses() -> None:
     """Recurse without end."""
     recurses()

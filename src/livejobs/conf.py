@@ -116,10 +116,6 @@ class Setting:
     help: str
 
 
-# seconds: a second signal after this is somebody who does not want to wait. A closed terminal sends two at once; where
-# every process was told to end, who looks after them tells them, too
-HURRY_AFTER: Final = 0.3
-
 _DEFAULTS: Final = vars(Settings())
 _TYPES: Final = get_type_hints(Settings)
 SETTINGS: Final = tuple(

@@ -1,13 +1,19 @@
-"""One object for each process: made at its first use, and anew in a forked child, which has none of its threads."""
+"""What each process has one of: an object, made at first use and anew in a forked child; whether it was told to end."""
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
+
+# seconds: a second signal after this is somebody who does not want to wait. A closed terminal sends two at once; where
+# every process was told to end, who looks after them tells them, too
+HURRY_AFTER: Final = 0.3
 
 
 class PerProcess(Generic[T]):
@@ -41,3 +47,24 @@ class PerProcess(Generic[T]):
     def _forget(self) -> None:
         self.made = None
         self._lock = threading.Lock()  # the parent's may have been held as it forked
+
+
+class StopSignals:
+    """How often somebody was told to end: once is asked, again and later is in a hurry."""
+
+    def __init__(self) -> None:
+        self.asked_at = math.inf  # by the monotonic clock
+        self.hurried = False
+
+    @property
+    def asked(self) -> bool:
+        """Whether there was a signal."""
+        return self.asked_at < math.inf
+
+    def hear(self) -> None:
+        """Note a signal."""
+        now = time.monotonic()
+        if not self.asked:
+            self.asked_at = now
+        elif now - self.asked_at > HURRY_AFTER:
+            self.hurried = True

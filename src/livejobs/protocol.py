@@ -58,7 +58,8 @@ class Command(BaseModel):
     ref: Annotated[str, Field(max_length=KEY_MAX)] | int | None = None
 
 
-JobId = Annotated[int, Field(ge=1, le=2**63 - 1)]
+ID_MAX: Final = 2**63 - 1  # SQLite cannot even be asked for more
+JobId = Annotated[int, Field(ge=1, le=ID_MAX)]
 WatchId = Annotated[str, Field(min_length=1, max_length=KEY_MAX)] | Annotated[int, Field(ge=0, le=2**53)]
 
 

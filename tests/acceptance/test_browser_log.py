@@ -123,18 +123,19 @@ def test_colours_are_colours_links_are_links_and_nothing_turns_a_line_round(
     assert "\x1b" not in server.log
 
 
-def stored(server: Server, page: Page, job: int, last: int) -> None:
-    """Wait until the row of a job says that its log goes so far."""
-    server.until(page, id=job, log_seq=last)
+def printed(person: Person, server: Server, gate: str, lines: int, more: int) -> tuple[Page, str]:
+    """Somebody's page, and the address of a job of theirs that has printed so many lines and waits."""
+    page = person.open()
+    job = person.job(page, "prints_many", gate=gate, lines=lines, more=more)
+    server.until(page, id=job, log_seq=lines)
+    return page, f"{server.url}jobs/{job}/"
 
 
 def test_of_a_long_log_the_first_and_the_last_lines_are_shown_and_how_many_are_not(
     person: Person, server: Server, gate: str
 ) -> None:
-    page = person.open()
-    job = person.job(page, "prints_many", gate=gate, lines=12_000, more=50)
-    stored(server, page, job, 12_000)
-    page.goto(f"{server.url}jobs/{job}/")
+    page, address = printed(person, server, gate, 12_000, 50)
+    page.goto(address)
     lines = page.locator(".lj-logline")
     expect(lines.last).to_contain_text("line 12000")
     gap = page.locator(".lj-gap")
@@ -169,14 +170,12 @@ def test_while_a_job_writes_on_a_page_keeps_a_bounded_number_of_lines(
 def test_a_long_log_is_seen_from_its_end_while_earlier_lines_are_on_their_way(
     person: Person, server: Server, gate: str
 ) -> None:
-    page = person.open()
-    job = person.job(page, "prints_many", gate=gate, lines=2_000, more=1)
-    stored(server, page, job, 2_000)
+    page, address = printed(person, server, gate, 2_000, 1)
     person.complaints.expect("503")
     answers: list[Route] = []
     page.route("**/lines/*", lambda route: answers.append(route))
     with page.expect_request("**/lines/*"):
-        page.goto(f"{server.url}jobs/{job}/")
+        page.goto(address)
     lines, gap = page.locator(".lj-logline"), page.locator(".lj-gap")
     expect(lines.last).to_contain_text("line 2000")
     expect(lines.last).to_be_in_viewport()

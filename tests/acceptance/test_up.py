@@ -20,6 +20,7 @@ import livejobs
 from tests.support.server_process import STOP_SECONDS, Server, Visitor, get
 from tests.support.servers import Valkey, free_port
 from tests.support.up import TASKS, a_server, make, refused, run, sentence
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -157,7 +158,7 @@ def test_what_other_servers_of_this_machine_have_set_keeps_nobody_out(running):
     with pytest.raises(InvalidStatus) as refused:
         connect(running.url.replace("http", "ws", 1) + "socket/", additional_headers={"Cookie": others * 3})
     assert refused.value.response.status_code == 431
-    assert "its headers are longer than 64 KB" in running.log
+    wait_for(lambda: "its headers are longer than 64 KB" in running.log, message="the line in the log")
 
 
 def test_a_body_is_refused_before_it_is_kept(running):

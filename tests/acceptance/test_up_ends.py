@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from livejobs.conf import HURRY_AFTER
+from livejobs.per_process import HURRY_AFTER
 from tests.support.server_process import STOP_SECONDS, Server, Visitor, get
 from tests.support.up import TASKS, a_server
 from tests.support.waiting import wait_for

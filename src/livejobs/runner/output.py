@@ -96,11 +96,7 @@ class Stderr(io.FileIO):
 
     def write(self, data: Any) -> int:
         """Write as much as one frame holds; the buffer above comes back with the rest. None: the pipe is full."""
-        try:
-            ours = bool(_pipe_is) and os.path.samestat(os.fstat(2), _pipe_is[0])
-        except OSError:
-            ours = False
-        if not ours:
+        if not _is_pipe(2):
             return super().write(data)
         part = bytes(data)[:ROOM]
         try:
@@ -197,16 +193,17 @@ def send_frame(kind: Kind, data: bytes) -> None:
     """Write a record or a message into the pipe."""
     for frame in frames(os.getpid(), _next_number(), kind, data):
         # our own, because a job may send its stdout elsewhere … or close what it does not know
-        os.write(_pipe[0] if _is_pipe() else 1, frame)
+        os.write(_pipe[0] if _is_pipe(_pipe[0]) else 1, frame)
 
 
 def _next_number() -> int:
     return next(_numbers) & 0xFFFFFFFF
 
 
-def _is_pipe() -> bool:
+def _is_pipe(descriptor: int) -> bool:
+    """Whether a number still stands for the pipe of the attempt."""
     try:
-        return bool(_pipe_is) and os.path.samestat(os.fstat(_pipe[0]), _pipe_is[0])
+        return bool(_pipe_is) and os.path.samestat(os.fstat(descriptor), _pipe_is[0])
     except OSError:
         return False
 
@@ -265,7 +262,7 @@ def close_streams() -> None:
     _current.clear()
     with suppress(OSError):  # a job may have closed its stdout; the pipe ends then
         send_frame(Kind.END, b"")
-    if _is_pipe():
+    if _is_pipe(_pipe[0]):
         os.close(_pipe[0])
     _pipe[0] = 1
     nothing = os.open(os.devnull, os.O_RDWR)

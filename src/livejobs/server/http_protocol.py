@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from typing import Any, ClassVar, Final
 
@@ -22,6 +23,12 @@ PIECE_BYTES: Final = 16 * 1024  # read at a time while a head is under way: its 
 SAID_SECONDS: Final = 60.0  # between two lines in the log about refused heads
 
 logger = logging.getLogger("livejobs.server")
+
+
+def allow_long_heads() -> None:
+    """Have the library for WebSockets, which is imported later, read a handshake as long as any request may be."""
+    os.environ.setdefault("WEBSOCKETS_MAX_LINE_LENGTH", str(HEAD_BYTES))
+    os.environ.setdefault("WEBSOCKETS_MAX_NUM_HEADERS", "1000")
 
 
 class BoundedProtocol(HttpToolsProtocol):

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from livejobs.conf import HURRY_AFTER
+from livejobs.per_process import StopSignals
 from livejobs.server import guard
 from livejobs.server.environment import Environment
 from livejobs.server.failures import StartError
@@ -63,8 +63,7 @@ class Supervisor:
         self.opened_at = math.inf  # when the servers that the others wait for were there
         self.untold = list(self.parts)
         self.refusals: list[str] = []  # that were told
-        self.stop_asked_at: float | None = None
-        self.hurried = False
+        self.told = StopSignals()
         self.stopping = False
         self.selector = selectors.DefaultSelector()
         self.leaving: list[tuple[ManagedProcess, float]] = []  # that were replaced, and until when they may stay
@@ -82,7 +81,7 @@ class Supervisor:
         self._listen_to_signals()
         try:
             self.guard.start()
-            while self.stop_asked_at is None:
+            while not self.told.asked:
                 self._start_what_may()
                 self._pump(self._patience())
                 self._look_at_all()
@@ -102,15 +101,8 @@ class Supervisor:
         self.selector.register(reader, selectors.EVENT_READ, (reader, writer))
         signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._note_stop)
+            signal.signal(number, lambda *_: self.told.hear())
         signal.signal(signal.SIGCHLD, lambda *_: None)
-
-    def _note_stop(self, *_: object) -> None:
-        now = time.monotonic()
-        if self.stop_asked_at is None:
-            self.stop_asked_at = now
-        elif now - self.stop_asked_at > HURRY_AFTER:
-            self.hurried = True
 
     def _patience(self) -> float:
         if any(part.stage is Stage.STARTING for part in self.parts):
@@ -334,7 +326,7 @@ class Supervisor:
         told_again = False
         while left:
             waited = time.monotonic() - begun
-            if self.hurried and not told_again:
+            if self.told.hurried and not told_again:
                 told_again = True
                 for part in left:
                     hurried = waited + HURRIED_SECONDS if part.name == "worker" else 0.0
@@ -347,7 +339,7 @@ class Supervisor:
             left = [part for part in left if part.running and not self._buried(part)]
 
     def _kill(self, part: ManagedProcess, waited: float) -> None:
-        if part.name == "worker" and part.stage is Stage.READY and not self.hurried:
+        if part.name == "worker" and part.stage is Stage.READY and not self.told.hurried:
             # not "a job was running": its last one may have finished a moment ago
             self.output.warn(
                 f"worker was still at work after {waited:.0f} s and was ended; a job it had not finished runs again"

@@ -11,14 +11,11 @@ import socket
 import sys
 from typing import Final
 
-# Before its library is imported: other servers of the host may have set many cookies, and a handshake carries them all
-os.environ.setdefault("WEBSOCKETS_MAX_LINE_LENGTH", str(64 * 1024))
-os.environ.setdefault("WEBSOCKETS_MAX_NUM_HEADERS", "1000")
-
 import uvicorn
 
 from livejobs.server import jobs_notice
 from livejobs.server.environment import Environment
+from livejobs.server.http_protocol import BoundedProtocol, allow_long_heads
 from livejobs.server.part import load_jobs, load_later, run_part, wait_for_servers
 from livejobs.server.readiness import mark_ready
 
@@ -39,7 +36,6 @@ class Server(uvicorn.Server):
 def configuration(environment: Environment) -> uvicorn.Config:
     """Return uvicorn's settings."""
     from livejobs.conf import conf
-    from livejobs.server.http_protocol import BoundedProtocol
     from livejobs.server.project.asgi import application
 
     return uvicorn.Config(
@@ -61,6 +57,7 @@ def configuration(environment: Environment) -> uvicorn.Config:
 def main() -> int:
     """Serve until told to stop."""
     load_later()
+    allow_long_heads()
     config = configuration(Environment.read())
     config.load()  # all that it imports, before the jobs
     load_jobs("web")

@@ -11,7 +11,7 @@ from livejobs.database import pool
 from livejobs.hints.log_lines import read_lines
 from livejobs.hints.public_job import iso
 from livejobs.models import JobLog
-from livejobs.protocol import LogLine, encode
+from livejobs.protocol import ID_MAX, LogLine, encode
 from livejobs.sanitize import one_line
 from livejobs.web.words import say
 
@@ -21,12 +21,11 @@ SHOWN_LINES: Final = 250
 SHOWN_CHARACTERS: Final = 512 * 1024
 LAST_LINES: Final = 100  # that come with the page itself
 LAST_CHARACTERS: Final = 64 * 1024
-HIGHEST: Final = 2**63 - 1  # SQLite cannot even be asked for more
 
 
 def last_lines(job_id: int) -> list[LogLine]:
     """The end of a log, as it comes with a page."""
-    return read_lines(job_id, before=HIGHEST, most=LAST_LINES, characters=LAST_CHARACTERS)
+    return read_lines(job_id, before=ID_MAX, most=LAST_LINES, characters=LAST_CHARACTERS)
 
 
 class Parts(ABC):

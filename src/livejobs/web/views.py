@@ -20,9 +20,10 @@ from livejobs.hints.public_job import public_job
 from livejobs.hints.stacks import ask as ask_stacks
 from livejobs.models import Job
 from livejobs.policy import Person, ensure_browser_id, get_policy, person_of
+from livejobs.protocol import ID_MAX
 from livejobs.states import State
 from livejobs.web.facts import facts_of, steps_of
-from livejobs.web.log_file import HIGHEST, EarlierLines, LogFile, Parts, last_lines
+from livejobs.web.log_file import EarlierLines, LogFile, Parts, last_lines
 from livejobs.web.page_data import PageData, newest, snapshot
 from livejobs.web.runner import runner_of
 from livejobs.web.timeline import timeline_of
@@ -89,7 +90,7 @@ def lines(request: HttpRequest, job_id: int) -> HttpResponseBase:
     """The log before one of its lines (`?before=<seq>`), for a page, which shows a long one from its end upwards."""
     found = _visible_or_404(request, job_id)
     before = request.GET.get("before", "")
-    if not re.fullmatch(r"[0-9]{1,19}", before) or int(before) > HIGHEST:
+    if not re.fullmatch(r"[0-9]{1,19}", before) or int(before) > ID_MAX:
         text = "before: the number of a line is missing, as in ?before=100."
         return HttpResponseBadRequest(text, content_type="text/plain")
     return _streamed(request, EarlierLines(found.pk, int(before)), "application/x-ndjson")
@@ -126,7 +127,7 @@ def _visitor(request: HttpRequest) -> Person:
 
 
 def _visible(person: Person, job_id: int) -> Job | None:
-    if job_id > HIGHEST:
+    if job_id > ID_MAX:
         return None
     return get_policy().visible(person).select_related("owner").filter(id=job_id).first()
 

@@ -17,13 +17,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from queue import Empty, SimpleQueue
-from types import FrameType
 from typing import Any, Final
 
 from channels.layers import get_channel_layer
 
 from livejobs import groups, transitions
-from livejobs.conf import HURRY_AFTER, conf
+from livejobs.conf import conf
 from livejobs.database.thread import AWAY, AgentDatabase
 from livejobs.definition import Attempt, LiveJob, registry, shown_bytes
 from livejobs.definition.cells import INTERRUPT
@@ -41,6 +40,7 @@ from livejobs.worker.celery_end import is_cancelled
 from livejobs.worker.output_reader import OutputReader
 from livejobs.worker.parent import parent
 from livejobs.worker.place import Death, Place, StartZygote, how_it_died
+from livejobs.worker.shutdown import Demand, Shutdown
 from livejobs.worker.stacks import readable
 from livejobs.worker.writes import AttemptWrites, wait_before_retry
 
@@ -67,10 +67,7 @@ class Agent:
         self._database = AgentDatabase()
         self._outlet = broadcast.outlet()
         self._supervised: dict[int, AttemptSupervisor] = {}  # by job
-        self._release_at = math.inf  # when a worker that was told to stop releases what still runs
-        self._told_at = math.inf  # when this process alone was told to end
-        self._hurried = False
-        self._end_as_before: Any = None  # what SIGTERM did to this child before
+        self._shutdown = Shutdown(lambda: bool(self._supervised))
         self._ticked_at = time.monotonic()
         self._leaving = False
         self._answering: set[asyncio.Task[None]] = set()
@@ -79,7 +76,7 @@ class Agent:
     def claim(self, job_id: int, task: str) -> tuple[Job, Attempt] | None:
         """Claim a job; None when there is nothing to do for this message."""
         if parent.is_child():
-            self._hear_term()
+            self._shutdown.listen()
         owner = f"{self.name}/{parent.mark}{secrets.token_hex(6)}"
         give_up_at = time.monotonic() + CLAIM_PATIENCE_SECONDS
         claim = partial(transitions.claim, job_id, owner=owner, task=task)
@@ -222,36 +219,16 @@ class Agent:
             for supervisor in list(self._supervised.values()):
                 supervisor.end_now()
 
-    def _hear_term(self) -> None:
-        """Have SIGTERM to this child release its job instead of losing it; Celery's own comes before the first task."""
-        if signal.getsignal(signal.SIGTERM) != self._on_term:
-            self._end_as_before = signal.signal(signal.SIGTERM, self._on_term)
-
-    def _on_term(self, number: int, frame: FrameType | None) -> None:
-        now = time.monotonic()
-        if not self._supervised:
-            signal.signal(signal.SIGTERM, self._end_as_before)
-            signal.raise_signal(signal.SIGTERM)
-        elif self._told_at == math.inf:
-            self._told_at = now
-        elif now - self._told_at > HURRY_AFTER:
-            self._hurried = True
-
     def _hear_shutdown(self, now: float) -> None:
-        told = self._told_at < math.inf
-        if not told and not parent.is_shutting_down():
-            return
-        if self._hurried or parent.is_hurried():
-            for supervisor in list(self._supervised.values()):
-                supervisor.end_now()
-        if told and not self._supervised:  # it ends as it would have without a job, once Celery has heard of the end
-            self._told_at = math.inf
+        match self._shutdown.demand(now):
+            case Demand.GIVE_BACK:
+                for supervisor in list(self._supervised.values()):
+                    supervisor.stop(StopReason.SHUTDOWN)
+            case Demand.AT_ONCE:
+                for supervisor in list(self._supervised.values()):
+                    supervisor.end_now()
+        if self._shutdown.take_leave():  # it ends as it would have without a job, once Celery has heard of that
             asyncio.get_running_loop().call_later(LAST_WORDS_SECONDS, os.kill, os.getpid(), signal.SIGTERM)
-        if self._release_at == math.inf:
-            self._release_at = now + conf.SHUTDOWN_SECONDS
-        if now >= self._release_at:
-            for supervisor in list(self._supervised.values()):
-                supervisor.stop(StopReason.SHUTDOWN)
 
     async def _be_present(self) -> None:
         queues = sorted(publishing.celery_app().amqp.queues.consume_from)

@@ -7,7 +7,6 @@ child died is written by a short-lived process of its own, so that a database th
 from __future__ import annotations
 
 import logging
-import math
 import mmap
 import os
 import secrets
@@ -22,12 +21,13 @@ from celery.signals import celeryd_after_setup, task_failure, task_unknown, work
 from django.db import connections
 
 from livejobs import transitions
-from livejobs.conf import HURRY_AFTER, conf
+from livejobs.conf import conf
 from livejobs.definition import registry
 from livejobs.hints import broadcast, publishing
 from livejobs.leases import Lease
 from livejobs.log_events import LogEvent, fields
 from livejobs.models import Job
+from livejobs.per_process import StopSignals
 from livejobs.states import State
 
 logger = logging.getLogger("livejobs.worker")
@@ -51,7 +51,7 @@ class WorkerParent:
         self._pid = 0  # of the process that forks the children; 0 outside a worker
         self._mark = ""  # in the lease owners of its children: two workers may share a host name, but not this
         self._shutdown: mmap.mmap | None = None  # one byte that children see: 1, shutting down; 2, in a hurry
-        self._shutdown_at = math.inf
+        self._told = StopSignals()
         self._helpers: set[int] = set()
 
     def connect(self) -> None:
@@ -69,6 +69,7 @@ class WorkerParent:
         """Make what the children will share, before the first is forked."""
         if self._pid != os.getpid():
             self._pid, self._mark, self._shutdown = os.getpid(), secrets.token_hex(4), mmap.mmap(-1, 1)
+            self._told = StopSignals()
 
     # ------------------------------------------------------------ what others ask
 
@@ -120,13 +121,9 @@ class WorkerParent:
 
     def begin_shutdown(self, **_: Any) -> None:
         """Tell the children: their agents give running jobs a grace period, and release them then; or now, if again."""
-        if self._shutdown is None:
-            return
-        now = time.monotonic()
-        if not self._shutdown[0]:
-            self._shutdown[0], self._shutdown_at = 1, now
-        elif now - self._shutdown_at > HURRY_AFTER:
-            self._shutdown[0] = 2
+        if self._shutdown is not None:
+            self._told.hear()
+            self._shutdown[0] = 1 + self._told.hurried
 
     def check_pool(self, instance: Any, **_: Any) -> None:
         """Refuse a pool that live jobs cannot run in.

@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +14,9 @@ import pytest
 from celery.exceptions import WorkerLostError
 
 from livejobs import actions, transitions
-from livejobs.conf import HURRY_AFTER
 from livejobs.errors import JobFailed
 from livejobs.models import Job
+from livejobs.per_process import HURRY_AFTER
 from livejobs.worker import parent as parent_module
 from livejobs.worker.parent import LOOK_SECONDS, POOLS, parent
 from tests import jobs
@@ -32,7 +31,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def prepared(monkeypatch) -> None:
     """As in a worker's parent."""
-    for name in ("_pid", "_mark", "_shutdown", "_pool", "_worker"):
+    for name in ("_pid", "_mark", "_shutdown", "_told", "_pool", "_worker"):
         monkeypatch.setattr(parent, name, getattr(parent, name))
     parent.prepare()
 
@@ -94,16 +93,12 @@ def test_the_shutdown_is_seen_by_children(prepared):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
-def test_a_second_word_hurries_unless_it_came_with_the_first(prepared, monkeypatch):
-    now = [1000.0]
-    with monkeypatch.context() as clock:
-        clock.setattr(time, "monotonic", lambda: now[0])
-        seen = []
-        for seconds in (0.0, 0.0, HURRY_AFTER, 0.1):
-            now[0] += seconds
-            parent.begin_shutdown()
-            seen.append((parent.is_shutting_down(), parent.is_hurried()))
-    assert seen == [(True, False)] * 3 + [(True, True)]
+def test_a_second_word_later_on_hurries(prepared):
+    parent.begin_shutdown()
+    assert (parent.is_shutting_down(), parent.is_hurried()) == (True, False)
+    parent._told.asked_at -= 2 * HURRY_AFTER  # as if that long had passed
+    parent.begin_shutdown()
+    assert (parent.is_shutting_down(), parent.is_hurried()) == (True, True)
 
 
 # ---------------------------------------------------------------- whose jobs are freed

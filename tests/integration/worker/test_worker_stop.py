@@ -166,7 +166,7 @@ def test_a_job_that_grows_beyond_its_memory_is_ended(worker: Worker) -> None:
 
 
 def test_what_a_job_used_is_kept_in_its_row(worker: Worker) -> None:
-    row = finished(start(jobs.burns, seconds=2.5))
+    row = finished(start(jobs.uses_the_processor, seconds=2.5))
     assert 1 < row.cpu_seconds < 5
     assert 10_000_000 < row.memory_peak < 1_000_000_000
 

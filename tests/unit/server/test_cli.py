@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
+from django.utils import timezone
 
 import livejobs
 from livejobs.health import report
@@ -199,6 +202,14 @@ def test_maintain_leaves_a_mark_where_it_cannot_start(steps, monkeypatch, tmp_pa
 
     assert readiness.read_mark(tmp_path, "maintenance", "failed") == {"sentence": "There is no file tasks.py."}
     assert capsys.readouterr().err == "livejobs: There is no file tasks.py.\n"
+
+
+@pytest.mark.django_db
+def test_sessions_that_have_expired_are_deleted():
+    for key, days in (("old", -1), ("new", 1)):
+        Session.objects.create(session_key=key, session_data="", expire_date=timezone.now() + timedelta(days=days))
+    cli._delete_expired_sessions()
+    assert list(Session.objects.values_list("session_key", flat=True)) == ["new"]
 
 
 @pytest.mark.parametrize(("command", "done"), [("maintain", 0), ("check", 1)])

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from livejobs.conf import HURRY_AFTER
+from livejobs.per_process import HURRY_AFTER
 from livejobs.server import guard, managed_process, supervisor
 from livejobs.server.environment import Environment
 from livejobs.server.failures import StartError
@@ -108,7 +108,7 @@ def serve(said: Said, runtime: Path, lock: int) -> Iterator[Serve]:
     yield make
     left = guard.members(set(), str(runtime))
     for server in made:
-        server.hurried = True
+        server.told.hurried = True
         server._stop()
         for key in list(server.selector.get_map().values()):
             for end in key.data:
@@ -525,8 +525,8 @@ def test_one_that_does_not_stop_is_killed_after_its_seconds(part, serve, said, n
 
     server.run()
 
-    assert server.stop_asked_at is not None
-    assert 0.1 < time.monotonic() - server.stop_asked_at < 5
+    assert server.told.asked
+    assert 0.1 < time.monotonic() - server.told.asked_at < 5
     lost = "worker was still at work after N s and was ended; a job it had not finished runs again at the next start."
     assert said.lines()[said.lines().index("Stopping…") + 1 :] == [*([lost] if name == "worker" else []), "Stopped."]
 
@@ -535,7 +535,7 @@ def test_who_asks_again_does_not_wait(part, serve, said):
     server = serve(when_up(part("worker", DEAF, stop_seconds=50)))
 
     def ask_again() -> None:
-        server.stop_asked_at -= HURRY_AFTER  # as if that long had passed
+        server.told.asked_at -= HURRY_AFTER  # as if that long had passed
         stop()
 
     said.then |= {READY: stop, "Stopping…": ask_again}
@@ -554,7 +554,7 @@ def test_the_worker_is_told_again_and_has_a_moment_to_give_its_jobs_back(part, s
     server = serve(when_up(part("worker", gives_back, stop_seconds=50)))
 
     def ask_again() -> None:
-        server.stop_asked_at -= HURRY_AFTER  # as if that long had passed
+        server.told.asked_at -= HURRY_AFTER  # as if that long had passed
         stop()
 
     said.then |= {READY: stop, "waits": ask_again}
@@ -575,21 +575,8 @@ def test_two_signals_of_a_closed_terminal_count_as_one(part, serve, said):
 
     server.run()
 
-    assert not server.hurried
+    assert not server.told.hurried
     assert any("still at work" in line for line in said.lines())
-
-
-@pytest.mark.parametrize(("seconds", "hurried"), [(0.0, False), (HURRY_AFTER, False), (HURRY_AFTER + 0.25, True)])
-def test_when_a_second_signal_hurries(serve, monkeypatch, seconds, hurried):
-    server = serve()
-    now = [1000.0]
-    with monkeypatch.context() as clock:
-        clock.setattr(time, "monotonic", lambda: now[0])
-        server._note_stop()
-        now[0] += seconds - 1e-9
-        server._note_stop()
-
-    assert (server.stop_asked_at, server.hurried) == (1000.0, hurried)
 
 
 def test_at_the_end_nothing_is_left_not_even_what_left_its_session(part, serve, said, runtime):

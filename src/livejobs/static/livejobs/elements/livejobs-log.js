@@ -36,7 +36,7 @@ export class LivejobsLog extends LivejobsElement {
     this.#clear();
     this.#scroll.setAttribute("role", "group");
     this.#scroll.setAttribute("aria-labelledby", "lj-log");
-    this.#scroll.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    this.hear(this.#scroll, "scroll", () => this.#scrolled());
     this.hear(page.store, "change", ({ detail }) => detail.ids.has(this.#id) && this.#hear());
     this.hear(page, "state", () => this.#frame());
     this.#loadBefore(page.store.log(this.#id)[0]?.seq ?? 0);
