@@ -11,6 +11,7 @@ class LogEvent(StrEnum):
 
     JOB_CHANGED = "job.changed"
     JOB_CLAIM_GIVEN_UP = "job.claim_given_up"
+    JOB_LEFT_TO_OTHERS = "job.left_to_others"
     JOB_TASK_UNKNOWN = "job.task_unknown"
     JOB_LEASE_LOST = "job.lease_lost"
     JOB_KILLED = "job.killed"

@@ -168,10 +168,10 @@ class PublishThread:
             connections.close_all()  # this thread rarely needs one
 
 
-def unpublish(job_ids: list[int], *, publish_count: int = 0) -> None:
+def unpublish(job_ids: list[int], *, publish_count: int | None = 0) -> None:
     """Say in the rows that the broker does not know of these jobs, so that the dispatcher publishes them.
 
-    :param publish_count: how many messages were sent for them; a failed try is none.
+    :param publish_count: how many messages were sent for them, a failed try is none; None: as many as the rows say.
     """
     Job.objects.using(conf.DATABASE).queued().filter(id__in=job_ids).unpublish(publish_count=publish_count)
 

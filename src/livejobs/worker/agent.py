@@ -77,6 +77,9 @@ class Agent:
         """Claim a job; None when there is nothing to do for this message."""
         if parent.is_child():
             self._shutdown.listen()
+        if parent.is_shutting_down():
+            self._leave_to_others(job_id, task)
+            return None
         owner = f"{self.name}/{parent.mark}{secrets.token_hex(6)}"
         give_up_at = time.monotonic() + CLAIM_PATIENCE_SECONDS
         claim = partial(transitions.claim, job_id, owner=owner, task=task)
@@ -96,6 +99,20 @@ class Agent:
             AttemptWrites(job, attempt), self._database, timeout_of(job), most_memory_of(job.task)
         )
         return job, attempt
+
+    def _leave_to_others(self, job_id: int, task: str) -> None:
+        """Have a message sent again that a worker on its way out was still given: the last one that it had asked for.
+
+        What it began would run with the old code, after others were ready with the new, and be stopped half way.
+        """
+        logger.info(
+            "Job %d is left to another worker: this one stops", job_id,
+            extra=fields(LogEvent.JOB_LEFT_TO_OTHERS, job=job_id, task=task, worker=self.name),
+        )  # fmt: skip
+        try:
+            self._database.submit(publishing.unpublish, [job_id], publish_count=None).result()
+        except AWAY as error:
+            logger.debug("The dispatcher finds job %d later: %s", job_id, error)
 
     def is_cancelled(self, job_id: int) -> bool:
         """Whether a job that could not be claimed is cancelled; asked once, for Celery's monitors only."""

@@ -201,7 +201,7 @@ class WorkerParent:
         if row is None:
             return None
         if row.state == State.QUEUED and row.attempt == attempt - 1:
-            publishing.unpublish([job_id], publish_count=row.publish_count)
+            publishing.unpublish([job_id], publish_count=None)
             return None
         owner = row.lease_owner
         child, _, token = owner.rpartition("/")

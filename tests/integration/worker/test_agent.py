@@ -12,12 +12,13 @@ from django.db import DataError, OperationalError
 
 from livejobs import leases, transitions
 from livejobs.definition import CurrentJob
-from livejobs.hints import broadcast
+from livejobs.hints import broadcast, publishing
 from livejobs.models import Job, JobEvent, JobLog, Presence
 from livejobs.runner.outcome import Stopped, Succeeded
 from livejobs.states import StopReason
 from livejobs.worker import agent as agents
 from livejobs.worker.agent import Agent
+from livejobs.worker.parent import parent
 from tests.support.waiting import wait_for
 from tests.support.workers import FAST, check_history, failing, log_of, queued
 
@@ -57,6 +58,34 @@ def test_a_message_for_another_task_claims_nothing(agent: Agent):
     job = queued()
     assert agent.claim(job.id, "tests.jobs.at_once") is None
     assert events(job) == ["accept"]
+
+
+def test_a_worker_that_was_told_to_stop_takes_no_job(agent: Agent, monkeypatch):
+    """A message that was on its way to it is one that the broker has no more: the dispatcher sends another."""
+    monkeypatch.setattr(parent, "is_shutting_down", lambda: True)
+    job = queued()
+    published = Job.objects.get(id=job.id)
+    assert published.published_at is not None
+    assert agent.claim(job.id, job.task) is None
+    assert events(job) == ["accept"]
+    left = Job.objects.get(id=job.id)
+    assert (left.published_at, left.publish_count) == (None, published.publish_count)
+
+
+def test_what_runs_elsewhere_is_not_published_again_by_a_worker_that_stops(agent: Agent, monkeypatch):
+    job = queued()
+    assert agent.claim(job.id, job.task) is not None
+    monkeypatch.setattr(parent, "is_shutting_down", lambda: True)
+    before = Job.objects.values().get(id=job.id)
+    assert agent.claim(job.id, job.task) is None
+    assert Job.objects.values().get(id=job.id) == before
+
+
+def test_a_worker_that_stops_asks_a_database_that_is_away_once(agent: Agent, monkeypatch):
+    monkeypatch.setattr(parent, "is_shutting_down", lambda: True)
+    call = failing(100, publishing.unpublish, OperationalError("away"))
+    monkeypatch.setattr(publishing, "unpublish", call)
+    assert agent.claim(queued().id, "tests.jobs.add") is None
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["refused", "reply lost"])

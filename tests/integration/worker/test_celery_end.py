@@ -166,6 +166,12 @@ class Host:
             except OSError:
                 assert self._receiver.should_stop
 
+    def watched(self) -> bool:
+        """Whether the watcher listens by now: it hears what we send."""
+        with app.events.default_dispatcher() as dispatcher:
+            dispatcher.send("test-watched")
+        return bool(self.events)
+
     def leave(self) -> None:
         self._receiver.should_stop = True
 
@@ -193,6 +199,7 @@ def host(request, valkey: Valkey, django_db_setup: None, django_db_blocker, tmp_
     watcher = threading.Thread(target=host.watch)
     watcher.start()
     try:
+        wait_for(host.watched, message="the watcher")
         yield host
     finally:
         host.worker.stop()
