@@ -29,9 +29,8 @@ class Kind(IntEnum):
     ERROR = 3
     CRITICAL = 4
     STDERR = 5  # bytes, not a record: they may end in the middle of a line, or of a letter
-    END = 8  # of the attempt: what comes later belongs to nobody
     OPERATOR = 7  # what the machinery says in the runner: a logger, a level, a text
-    OUTCOME = 9  # where the channel to the agent was closed by the job
+    OUTCOME = 8  # where the channel to the agent was closed by the job
 
 
 class Frame(NamedTuple):

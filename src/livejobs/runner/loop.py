@@ -46,6 +46,7 @@ class Runner:
     def run(self) -> NoReturn:
         """Run what the agent sends until it is gone."""
         prepare()
+        self._show_stacks()
         clean = CleanState()
         self._handlers = clean.handlers
         try:
@@ -54,6 +55,7 @@ class Runner:
                 outcome = self._attempt(order, descriptors[0])
                 self._tell(to_message(outcome))
                 clean.put_back()
+                self._show_stacks()
                 left = clean.left_behind()
                 if isinstance(outcome, Stopped):
                     left.append("an interrupt")  # a library's lock may have been left taken
@@ -65,7 +67,6 @@ class Runner:
     def _attempt(self, order: dict[str, Any], pipe: int) -> Outcome:
         attempt = Attempt(order["job"], order["attempt"], order["task"], cells=self._cells, send=output.log)
         attempt.view[CPU_BEFORE] = sum(os.times()[:4])
-        self._show_stacks()
         output.open_streams(attempt, pipe, self._handlers)
         try:
             live_job = registry.get(order["task"])
@@ -89,16 +90,13 @@ class Runner:
             faulthandler.register(zygote.STACKS, self._page, all_threads=True)
 
     def _tell(self, outcome: dict[str, Any]) -> None:
-        """Tell the outcome; through the pipe where the job closed the channel (`os.closerange`).
-
-        The end of the output goes before it, so that the agent, which needs both, is woken once.
-        """
+        """Tell the outcome, once all output is in the pipe; there, too, where the job closed the channel."""
+        output.end()
         if self._channel.is_ours():
-            output.close_streams()
             self._channel.send({"outcome": outcome})
-        else:
-            output.send_frame(Kind.OUTCOME, orjson.dumps(outcome))
             output.close_streams()
+        else:  # `os.closerange`
+            output.send_frame(Kind.OUTCOME, orjson.dumps(outcome))
             os._exit(0)
 
 

@@ -43,6 +43,7 @@ _pipe_is: list[os.stat_result] = []  # a job may close it (`os.closerange`), and
 _NAMES: Final = {1: "<stdout>", 2: "<stderr>"}
 _IN_LINES: Final = 1  # _IOLBF
 _SAID_MAX: Final = 2_000  # characters of a line that is kept as what was said last
+_libc: Final = ctypes.CDLL(None)
 _current: list[Attempt] = []  # the attempt whose output the streams carry
 _streams: list[
     Any
@@ -135,6 +136,9 @@ class RecordHandler(logging.Handler):
         return False
 
 
+_records: Final = RecordHandler()
+
+
 class RootHandlers(list[logging.Handler]):
     """The root's handlers. `basicConfig` finds none where there is only ours: it then does in a job what it says."""
 
@@ -221,15 +225,19 @@ def prepare() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors=REPLACE, line_buffering=True)
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__  # not what Celery put in their place
-    with suppress(AttributeError, OSError, ValueError):  # what C code prints: in lines as well, in its place among ours
-        libc = ctypes.CDLL(None)
-        libc.setvbuf(ctypes.c_void_p.in_dll(libc, "stdout"), None, _IN_LINES, 0)
+    with suppress(ValueError):  # no such name; what C code prints: in lines as well, in its place among ours
+        _libc.setvbuf(ctypes.c_void_p.in_dll(_libc, "stdout"), None, _IN_LINES, 0)
     root_logging.restore()
-    _hear_info()
+    _hear_records()
 
 
-def _hear_info() -> None:
+def _hear_records() -> None:
+    """Have our handler at the root; before each attempt, for an earlier one may have put a list of its own there."""
     root = logging.getLogger()
+    if not isinstance(root.handlers, RootHandlers):
+        root.handlers = RootHandlers(root.handlers)
+    if _records not in root.handlers:
+        root.addHandler(_records)
     if root.level == logging.WARNING and not any(map(is_terminal, root.handlers)):
         root.setLevel(logging.INFO)  # nobody chose it
 
@@ -246,22 +254,19 @@ def open_streams(attempt: Attempt, pipe: int, known: Collection[logging.Handler]
     for handler in handlers() if known is None else {*known, *remembered()}:  # made at import, over the streams of then
         if isinstance(handler, logging.StreamHandler) and is_terminal(handler):
             handler.setStream(sys.stdout if handler.stream is sys.__stdout__ else sys.stderr)
-    root = logging.getLogger()
-    if not isinstance(root.handlers, RootHandlers):
-        root.handlers = RootHandlers(root.handlers)
-    root.addHandler(RecordHandler())
-    _hear_info()
+    _hear_records()
     _current[:] = [attempt]
 
 
-def close_streams() -> None:
-    """End an attempt: what is written from now on belongs to nobody."""
+def end() -> None:
+    """End an attempt: all it wrote is in the pipe, and what is logged from now on belongs to nobody."""
     flush()
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).fflush(None)  # a line that C code did not end
+    _libc.fflush(None)  # a line that C code did not end
     _current.clear()
-    with suppress(OSError):  # a job may have closed its stdout; the pipe ends then
-        send_frame(Kind.END, b"")
+
+
+def close_streams() -> None:
+    """Let go of the pipe of an attempt that has ended."""
     if _is_pipe(_pipe[0]):
         os.close(_pipe[0])
     _pipe[0] = 1

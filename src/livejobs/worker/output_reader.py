@@ -23,7 +23,6 @@ class OutputReader:
 
     def __init__(self, attempt: Attempt) -> None:
         self.attempt = attempt
-        self.ended = False  # the end frame was read
         self.outcome: dict[str, Any] | None = None  # where it came this way
         self._unframer = Unframer()
         self._decoder, self._stderr = _decoder(), _decoder()  # each may be in the middle of a letter
@@ -35,9 +34,9 @@ class OutputReader:
         return self._lines.last
 
     def feed(self, data: bytes) -> None:
-        """Take what was read; after the end of the attempt nothing is."""
+        """Take what was read; nothing after an outcome."""
         for part in self._unframer.feed(data):
-            if self.ended:
+            if self.outcome is not None:
                 return
             if isinstance(part, Frame):
                 self._take(part)
@@ -46,15 +45,13 @@ class OutputReader:
 
     def finish(self) -> None:
         """Log what was written without an end of line."""
-        rest = self._unframer.finish() if not self.ended else b""
+        rest = self._unframer.finish() if self.outcome is None else b""
         self._lines.write(self._decoder.decode(rest, final=True))
         self._lines.write(self._stderr.decode(b"", final=True), "stderr")
         self._lines.finish()
 
     def _take(self, frame: Frame) -> None:
-        if frame.kind is Kind.END:
-            self.ended = True
-        elif frame.kind is Kind.OUTCOME:
+        if frame.kind is Kind.OUTCOME:
             with suppress(ValueError):  # forged by the job
                 self.outcome = orjson.loads(frame.data)
         elif frame.kind is Kind.STDERR:

@@ -6,12 +6,15 @@ its own output to be read.
 
 from __future__ import annotations
 
+import fcntl
 import math
 import mmap
 import os
 import select
 import signal
 import socket
+import sys
+import termios
 import threading
 import time
 from contextlib import suppress
@@ -29,7 +32,6 @@ PIPE_BYTES: Final = 1024 * 1024  # asked for; the kernel may give less
 SETTLE_SECONDS: Final = 1.0  # how long a runner may take to put itself in order after an attempt
 TRIES: Final = 3  # to give an order
 STACKS_BYTES: Final = 128 * 1024  # of the stacks of a runner's threads; there may be a hundred
-LAST_SECONDS: Final = 1.0  # how long the rest of the output may take, once it is known how the attempt ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,6 @@ class Place:
         self._killed = False
         output, theirs = os.pipe()
         try:
-            os.set_blocking(output, False)
             _widen(output)
             self._hand_over(order, theirs)
             os.close(theirs)
@@ -244,22 +245,24 @@ class Place:
             poll.register(what, select.POLLIN)
         while True:
             ready = {descriptor for descriptor, _ in poll.poll()}
-            if output in ready and (not _drain(output, reader) or reader.ended):
-                poll.unregister(output)  # nothing more will come, or nothing more is read
-            if reader.outcome is not None:
-                self._unsettled = False
-                return reader.outcome
+            if output in ready and not _read(output, reader):
+                poll.unregister(output)  # nothing more will come
             if self._control.fileno() in ready:
                 try:
                     message, _ = self._control.receive()
                 except ChannelClosedError:
                     poll.unregister(self._control)  # the zygote will say why
                 else:
-                    self._read_rest(output, reader)
+                    read_rest(output, reader)
                     outcome: dict[str, Any] = message["outcome"]
                     return outcome
-            if self._zygote.fileno() in ready and (death := self._news()) is not None:
-                _drain(output, reader)
+            death = self._news() if self._zygote.fileno() in ready else None
+            if death is not None:
+                read_rest(output, reader)
+            if reader.outcome is not None:
+                self._unsettled = False
+                return reader.outcome
+            if death is not None:
                 return death
 
     def _news(self) -> Death | None:
@@ -279,13 +282,6 @@ class Place:
         elif "ended" in message:
             return Death(message["ended"], self._killed)
         return None
-
-    def _read_rest(self, output: int, reader: OutputReader) -> None:
-        """Read up to the end frame: what holds the pipe longer, a process the job left, writes to nobody's log."""
-        give_up_at = time.monotonic() + LAST_SECONDS
-        while not reader.ended and (left := give_up_at - time.monotonic()) > 0:
-            if not select.select([output], [], [], left)[0] or not _drain(output, reader):
-                return
 
     def _hear(self, channel: Channel, seconds: float) -> dict[str, Any]:
         if not select.select([channel], [], [], seconds)[0]:
@@ -319,23 +315,24 @@ def _memory(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def _drain(output: int, reader: OutputReader) -> bool:
-    """Read what there is; False at the end of the file."""
-    while not reader.ended:
-        try:
-            data = os.read(output, READ_BYTES)
-        except BlockingIOError:
-            return True
-        if not data:
-            return False
+def _read(output: int, reader: OutputReader) -> bool:
+    """Read some of what there is, and come back to hear how the attempt ended; False at the end of the file."""
+    data = os.read(output, READ_BYTES)
+    reader.feed(data)
+    return bool(data)
+
+
+def read_rest(output: int, reader: OutputReader) -> None:
+    """Read what is in the pipe now; what comes later, of a process that the job left, is of nobody's log."""
+    left = int.from_bytes(fcntl.ioctl(output, termios.FIONREAD, bytes(4)), sys.byteorder)
+    while left > 0:
+        data = os.read(output, left)
         reader.feed(data)
-    return True
+        left -= len(data)
 
 
 def _widen(pipe: int) -> None:
-    with suppress(ImportError, AttributeError, OSError):
-        import fcntl
-
+    with suppress(AttributeError, OSError):
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 

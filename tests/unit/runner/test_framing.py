@@ -56,7 +56,13 @@ def test_any_mix_in_any_cuts_comes_out_in_order(items, cuts):
 
 
 def test_byte_by_byte_too():
-    items: list[bytes | Frame] = [MARKER[:3], Frame(Kind.ERROR, b"one"), b"between", Frame(Kind.END, b""), MARKER[:5]]
+    items: list[bytes | Frame] = [
+        MARKER[:3],
+        Frame(Kind.ERROR, b"one"),
+        b"between",
+        Frame(Kind.STDERR, b""),
+        MARKER[:5],
+    ]
     data = written(items)
     assert fed(data, range(len(data))) == items
 

@@ -26,6 +26,7 @@ from livejobs.runner import loop, process_tree, zygote
 from livejobs.runner.channel import ChannelClosedError, pair
 from livejobs.states import StopReason
 from livejobs.worker.output_reader import OutputReader
+from livejobs.worker.place import read_rest
 from tests.support.forks import in_a_fork
 from tests.support.waiting import wait_for
 
@@ -79,13 +80,22 @@ class Agent:
         self.channel.send(order, [writing])
         os.close(writing)
         reader = OutputReader(attempt)
-        while not reader.ended and (data := os.read(output, 65_536)):
-            reader.feed(data)
+        told: dict[str, Any] = {}
+        watched: list[Any] = [output, self.channel]
+        while self.channel not in select.select(watched, [], [])[0]:
+            reader.feed(os.read(output, 65_536))
+        try:
+            told, _ = self.channel.receive()
+            read_rest(output, reader)
+        except ChannelClosedError:  # it may say more through the pipe
+            for data in iter(lambda: os.read(output, 65_536), b""):
+                reader.feed(data)
         reader.finish()
         os.close(output)
         self.lines = [text for _, _, text in attempt.lines]
-        outcome = {"outcome": reader.outcome} if reader.outcome is not None else self.channel.receive()[0]
-        return outcome["outcome"], self.lines
+        outcome = reader.outcome or told.get("outcome")
+        assert outcome is not None, "the runner is dead"
+        return outcome, self.lines
 
     def left(self) -> list[str]:
         """What the attempt left, as its runner says."""
@@ -201,7 +211,7 @@ def test_a_crash_in_c_says_where():
         os.abort()
 
     agent = Agent(crashes)
-    with pytest.raises(ChannelClosedError):
+    with pytest.raises(AssertionError, match="the runner is dead"):
         agent.run("crashes")
     assert agent.lines[0] == "Fatal Python error: Aborted"
     assert any("in crashes" in line for line in agent.lines)
@@ -302,7 +312,7 @@ def test_a_job_that_closes_everything_is_heard_all_the_same(first):
         assert agent.run("closes") == ({"result": "closed"}, ["before"])
         assert agent.leave() == 0
     else:
-        with pytest.raises(ChannelClosedError):
+        with pytest.raises(AssertionError, match="the runner is dead"):
             agent.run("closes")
         agent.channel.close()
 

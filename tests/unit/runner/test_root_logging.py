@@ -21,6 +21,7 @@ def test_logging_is_as_the_hosts_own_code_left_it_not_as_celery_did():
     root.setLevel(logging.ERROR)
     root_logging.remember()  # the first time counts
     output.prepare()
+    assert isinstance(root.handlers.pop(), output.RecordHandler)
     assert (root.handlers, root.level) == (before, logging.DEBUG)
 
 

@@ -298,6 +298,19 @@ def test_a_job_that_closes_its_channel_is_heard_by_its_pipe_and_the_next_one_run
 
 
 @in_a_fork
+def test_its_outcome_may_come_behind_more_than_is_read_at_once():
+    def closes() -> str:
+        os.write(1, b"x\n" * 100_000)
+        os.closerange(3, 200)
+        return "closed"
+
+    for _ in range(20):
+        host = Host(closes)
+        assert host.run("closes") == "closed"
+        host.leave()
+
+
+@in_a_fork
 def test_a_job_that_closes_stdout_and_leaves_a_process_with_it_ends_all_the_same():
     def closes() -> str:
         subprocess.Popen(["sleep", "300"])
@@ -320,6 +333,22 @@ def test_what_a_job_left_writes_into_nobodys_log():
     assert isinstance(host.run("whoami"), int)
     assert host.lines == []
     host.leave()
+
+
+@in_a_fork
+def test_a_flood_that_a_job_left_keeps_nobody():
+    host = Host(leaves_a_flood)
+    assert host.run("leaves_a_flood") == "gone"
+    assert isinstance(host.run("whoami"), int)
+    assert host.lines == []
+    host.leave()
+
+
+def leaves_a_flood() -> str:
+    flood = subprocess.Popen(["yes", "late"], start_new_session=True)
+    stat = Path(f"/proc/{flood.pid}/stat")
+    wait_for(lambda: int(stat.read_text().split()[14]) > 2, 20, "a flood")  # in ticks of the kernel for it
+    return "gone"
 
 
 @in_a_fork
