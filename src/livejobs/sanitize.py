@@ -14,6 +14,11 @@ _COMMANDS: Final = re.compile(
     r"|\x1b[ -/]*[0-~]?"
     "|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 )
+# What is not seen, or turns round what is: a name of these alone is an empty link, and one may read "exe.pdf" that ends
+# with "exe". Not the joiners and marks that scripts and emoji need (200C to 200F).
+_HIDDEN: Final = re.compile(
+    "[\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u202a-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff9-\ufffb]"
+)
 _BREAKS: Final = re.compile("[\n\u2028\u2029]+")
 
 
@@ -35,6 +40,11 @@ def plain(text: str) -> str:
 def one_line(text: str) -> str:
     """The same in one line: nothing that a job says may look like a line of somebody else."""
     return _BREAKS.sub(" ⏎ ", plain(text))
+
+
+def marked(text: str) -> str:
+    """A name with what is hidden in it shown, each by its number: `[U+202E]`."""
+    return _HIDDEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
 
 
 def clean_json(value: Any) -> Any:

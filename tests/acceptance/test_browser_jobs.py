@@ -260,6 +260,27 @@ def test_a_text_of_200_kb(person: Person) -> None:
     expect(page.locator("#lj-count_words-text")).to_be_visible()
 
 
+def test_a_row_shows_what_it_has_and_nothing_of_its_language(person: Person) -> None:
+    page = person.open("?task=odd_rows")
+    line = run(page, "odd_rows")
+    expect(line.locator(".lj-word")).to_have_text("Completed")
+    line.get_by_role("link").click()
+    result = page.get_by_role("region", name="Result").locator("table")
+    expect(result.locator("th")).to_have_text(["__proto__", "constructor", "a"])
+    expect(result.locator("td")).to_have_text(["mine", "1", "", "", "", "1"])
+
+
+def test_jobs_without_a_name_are_told_apart_by_their_params(person: Person) -> None:
+    page = person.open("?task=count_words")
+    for text in ("apples", "pears"):  # and what stands in the field "top"
+        line = run(page, "count_words", text=text)
+        expect(line.locator(".lj-sub")).to_have_text(f"text: {text} · top: 20")
+    line = run(page, "count_words", text="x" * 41)
+    expect(line.locator(".lj-sub")).not_to_contain_text("xxx")
+    page.reload()
+    expect(page.locator(".lj-sub").filter(has_text="text: pears")).to_have_count(1)
+
+
 def test_a_folder(person: Person, server: Server) -> None:
     folder = server.folder / "tree"
     (folder / "deep").mkdir(parents=True, exist_ok=True)

@@ -289,8 +289,10 @@ def test_the_server_renders_the_facts_that_the_elements_render(
         page.close()
 
         page = plain.open(past.path(name), live=False)
-        expect(page.locator("noscript p")).to_have_text("Livejobs needs JavaScript to start and follow jobs.")
-        expect(page.locator("noscript p")).to_be_visible()
+        expect(page.locator(".lj-main > noscript p")).to_have_text(
+            "Livejobs needs JavaScript to start and follow jobs."
+        )
+        expect(page.locator(".lj-main > noscript p")).to_be_visible()
         assert text_of(page.locator(places[0])) == read
         for place_of_button in page.locator("button").all():
             expect(place_of_button).to_be_disabled()
@@ -331,6 +333,35 @@ def test_numbers_and_times_are_the_readers(
     for time in times:
         at = datetime.fromisoformat(time.get_attribute("datetime") or "").astimezone(ZoneInfo("Asia/Kolkata"))
         assert text_of(time) == clock.format(at)
+
+
+def test_without_scripts_result_log_and_params_can_be_read(someone: Callable[..., Person], past: Past) -> None:
+    plain = someone(storage_state=past.state, java_script_enabled=False)
+    page = plain.open(past.path("succeeded"), live=False)
+    panels = page.locator("noscript .lj-panel")
+    expect(panels.locator("h2")).to_have_text(["Result", "Log", "Parameters"])
+    expect(panels.nth(0)).to_contain_text('"word": "goes"')
+    expect(panels.nth(1)).to_contain_text("words, ")
+    expect(panels.nth(2)).to_contain_text("so it goes so it goes")
+    for time in page.locator(".lj-steps time").all():
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", text_of(time))
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download log").click()
+    assert "words, " in download.value.path().read_text()
+    page = plain.open(past.path("failed"), live=False)
+    expect(page.locator("noscript .lj-panel h2")).to_have_text(["Error", "Log", "Parameters"])
+
+
+def test_from_a_dark_screen_it_is_printed_dark_on_white(someone: Callable[..., Person], past: Past) -> None:
+    page = someone(storage_state=past.state, color_scheme="dark").open(past.path("succeeded"))
+    colours = """() => { const { color, backgroundColor } = getComputedStyle(document.querySelector(".lj"));
+      const sum = (found) => found.match(/\\d+/g).slice(0, 3).reduce((one, other) => Number(one) + Number(other), 0);
+      return [color, backgroundColor].map(sum); }"""
+    text, ground = page.evaluate(colours)
+    assert text > 600 > 200 > ground
+    page.emulate_media(media="print")
+    text, ground = page.evaluate(colours)
+    assert text < 200 < 600 < ground
 
 
 def test_an_empty_list_is_rendered_by_the_server_too(someone: Callable[..., Person]) -> None:

@@ -148,6 +148,12 @@ def hostile(shape: Literal["table", "text", "error"]) -> Any:
     return [{"key": key, "<i>text</i>": text} for key, text in HOSTILE.items()]
 
 
+@live_job(title="Odd rows")
+def odd_rows() -> list[dict[str, Any]]:
+    """Return names that every object of JavaScript has something for."""
+    return [{"__proto__": "mine", "constructor": 1}, {"a": 1}]
+
+
 @live_job(title="Many lines")
 def many_lines(gate: str, lines: int = 300) -> list[dict[str, Any]]:
     """Log a lot, wait, log one line more."""

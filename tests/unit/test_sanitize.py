@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livejobs.sanitize import REPLACEMENT, clean, clean_json, cut, is_clean, one_line, plain
+from livejobs.sanitize import REPLACEMENT, clean, clean_json, cut, is_clean, marked, one_line, plain
 
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))  # surrogates and NUL included
 
@@ -83,3 +83,12 @@ def test_cleaned_json_can_be_sent(value):
 def test_cut_shortens_to_the_limit(text, expected):
     assert cut(text, 4) == expected
     assert len(cut(text, 4)) <= 4
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("invoice\u202efdp.exe", "invoice[U+202E]fdp.exe"), ("\u200b\ufeff\u2800", "[U+200B][U+FEFF][U+2800]"),
+     ("میخواهم\u200c", "میخواهم\u200c"), ("👩\u200d💻 Käse", "👩\u200d💻 Käse"), ("", "")],
+)  # fmt: skip
+def test_what_is_hidden_in_a_name_is_shown(name, shown):
+    assert marked(name) == shown

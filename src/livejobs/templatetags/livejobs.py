@@ -36,11 +36,12 @@ def livejobs_say(key: str, **values: object) -> str:
 
 @register.simple_tag
 def livejobs_time(at: str) -> SafeString:
-    """A moment for the scripts to write in the reader's zone and language.
+    """A moment for the scripts to write in the reader's zone and language; without them in UTC, which is said.
 
     :param at: ISO 8601.
     """
-    return format_html('<time datetime="{}"></time>', at)
+    text = f"{at[:10]} {at[11:19]} UTC"  # as `public_job.iso` writes it
+    return format_html('<time datetime="{}"><noscript>{}</noscript></time>', at, text)
 
 
 @register.simple_tag

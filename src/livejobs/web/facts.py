@@ -6,17 +6,21 @@ rendering against the other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from livejobs.protocol import PublicJob
-from livejobs.sanitize import plain
+from livejobs.sanitize import marked, plain
 from livejobs.states import BY_PEOPLE, FINISHED, EdgeName, ErrorReason, State
 from livejobs.web.timeline import Step, StepError
 from livejobs.web.words import WORDS, say
 
 ERROR_MAX: Final = 200  # characters of an error's first line that a row shows
+PARAM_MAX: Final = 40  # characters of a text that a row shows; a longer one is not shown at all
+PARAMS_MAX: Final = 3
+_SECRET: Final = re.compile("pass|secret|token|key", re.IGNORECASE)
 _REASONS: Final = {ErrorReason.LOST.value: "lost", ErrorReason.TIMEOUT.value: "timed_out"}
 
 
@@ -75,8 +79,8 @@ def facts_of(job: PublicJob, rights: Sequence[str] = ()) -> Facts:
         id=job["id"],
         kind=kind,
         word=say(kind),
-        name=job["name"] or job["title"],
-        sub=job["title"] if job["name"] else job["task"] if job["task"] != job["title"] else "",
+        name=marked(job["name"] or job["title"]),
+        sub=job["title"] if job["name"] else _what_for(job) or (job["task"] if job["task"] != job["title"] else ""),
         bar=_bar(job),
         error=_failure(job) if job["state"] == State.FAILED else "",
         actions=_actions(job, rights),
@@ -91,6 +95,27 @@ def steps_of(steps: Sequence[Step]) -> list[StepFacts]:
 def _kind(job: PublicJob) -> str:
     """The state, or `cancelling` for a running job that was asked to stop."""
     return "cancelling" if job["state"] == State.RUNNING and job["cancel_requested_at"] else job["state"]
+
+
+def _what_for(job: PublicJob) -> str:
+    """What tells jobs of one task apart: the first short params, no secret."""
+    params = job["params"] if isinstance(job["params"], dict) else {}
+    told = ((name, _shortly(value)) for name, value in params.items() if not _SECRET.search(name))
+    return " · ".join([marked(f"{name}: {text}") for name, text in told if text][:PARAMS_MAX])
+
+
+def _shortly(value: object) -> str:
+    """A word, a number, yes or no, as JavaScript writes it; empty for all else."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        if value and not 1e-6 <= abs(value) < 1e16:
+            return ""
+        whole = isinstance(value, int) or value.is_integer()
+        return str(int(value)) if whole else str(value)
+    if isinstance(value, str) and len(value) <= PARAM_MAX and "\n" not in value and "\r" not in value:
+        return plain(value).strip()
+    return ""
 
 
 def _actions(job: PublicJob, rights: Sequence[str]) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from livejobs.web.log_file import EarlierLines, LogFile, Parts, last_lines
 from livejobs.web.page_data import PageData, newest, snapshot
 from livejobs.web.runner import runner_of
 from livejobs.web.timeline import timeline_of
+from livejobs.web.without_scripts import plain_of
 from livejobs.web.words import words
 
 PAGES: Final = ("document", "iframe", "frame", "empty")  # what a browser fetches a page for
@@ -51,8 +52,10 @@ def job(request: HttpRequest, job_id: int) -> HttpResponse:
     data = snapshot(_visitor(request), [found], truncate=False)
     tracebacks = _may_see_traceback(person)
     steps = timeline_of(found, tracebacks=tracebacks)
-    extra = {"timeline": steps, "traceback": tracebacks, "log": last_lines(found.pk)}
-    return _page(request, "livejobs/job.html", data, extra=extra, steps=steps_of(steps))
+    lines = last_lines(found.pk)
+    extra = {"timeline": steps, "traceback": tracebacks, "log": lines}
+    without_scripts = plain_of(data["jobs"][0], lines)
+    return _page(request, "livejobs/job.html", data, extra=extra, steps=steps_of(steps), plain=without_scripts)
 
 
 @require_safe

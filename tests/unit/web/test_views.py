@@ -183,8 +183,10 @@ def test_every_attempts_error_stays_in_the_timeline(browser):
     assert snapshot_of(response)["timeline"] == [first, second]
     shown = texts_of(response.text)
     assert "Retrying" in shown
-    assert '<time datetime="2026-10-31T12:00:07.700Z"></time>' in response.text
-    assert "· Attempt 1 failed · next one at · host:7 ValueError bad row &lt;7&gt;" in shown
+    assert (
+        '<time datetime="2026-10-31T12:00:07.700Z"><noscript>2026-10-31 12:00:07 UTC</noscript></time>' in response.text
+    )
+    assert "· Attempt 1 failed · next one at 2026-10-31 12:00:07 UTC · host:7 ValueError bad row &lt;7&gt;" in shown
 
 
 def test_tracebacks_of_the_timeline_are_for_staff_and_where_set_for_the_owner(browser, settings):

@@ -17,14 +17,39 @@ export function describe(job, now, rights, status = null) {
     word: say(kind),
     line: lines[kind](job, now, status),
     name: nameOf(job),
-    sub: job.name ? job.title : job.task === job.title ? "" : job.task,
+    sub: job.name ? job.title : whatFor(job.params) || (job.task === job.title ? "" : job.task),
     bar: barOf(job),
     actions: actionsOf(job, rights),
   };
 }
 
-/** @param {Job} job */
-export const nameOf = (job) => job.name || job.title;
+const SECRET = /pass|secret|token|key/i;
+// as sanitize.py: what is not seen, or turns round what is
+const HIDDEN =
+  /[\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u202a-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff9-\ufffb]/g;
+
+/** With what is hidden in it shown: `[U+202E]`. @param {Job} job */
+export const nameOf = (job) => marked(job.name || job.title);
+
+/** @param {string} text */
+const marked = (text) =>
+  text.replace(HIDDEN, (found) => `[U+${found.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}]`);
+
+/** What tells jobs of one task apart: the first short params, no secret. @param {unknown} params */
+function whatFor(params) {
+  const told = Object.entries(params ?? {}).flatMap(([name, value]) => {
+    const text = SECRET.test(name) ? "" : shortly(value);
+    return text ? marked(`${name}: ${text}`) : [];
+  });
+  return told.slice(0, 3).join(" · ");
+}
+
+/** A word, a number, yes or no; empty for all else. @param {unknown} value */
+function shortly(value) {
+  if (typeof value === "boolean") return String(value);
+  if (typeof value === "number") return !value || (Math.abs(value) >= 1e-6 && Math.abs(value) < 1e16) ? String(value) : "";
+  return typeof value === "string" && Array.from(value).length <= 40 && !/[\n\r]/.test(value) ? plain(value).trim() : "";
+}
 
 /** @param {Job} job */
 export const kindOf = (job) => (job.state === "running" && job.cancel_requested_at ? "cancelling" : job.state);

@@ -127,7 +127,7 @@ export class LivejobsTable extends LivejobsElement {
     row.className = `lj-row lj-is-${said.kind}${own}`;
     const cells = html`
 <td role="cell" class="lj-id">${job.id}</td>
-<td role="cell" class="lj-what"><a href=${this.page.url(job.id)} dir="auto" title=${said.name}>${said.name}</a> <span class="lj-sub">${said.sub}</span></td>
+<td role="cell" class="lj-what"><a href=${this.page.url(job.id)} dir="auto" title=${said.name}>${said.name}</a> <span class="lj-sub" title=${said.sub}>${said.sub}</span></td>
 <td role="cell" class="lj-state">${stateOf(said)}</td>
 <td role="cell" class="lj-act"><livejobs-actions job-id=${job.id}></livejobs-actions></td>`;
     render(cells, row);

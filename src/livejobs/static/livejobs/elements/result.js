@@ -33,7 +33,7 @@ function table(rows, columns, all, showAll) {
   const shown = all ? rows : rows.slice(0, FIRST_ROWS);
   return html`<div class="lj-scroll" tabindex="0" role="group" aria-labelledby="lj-result"><table class="lj-data">
     <thead><tr>${columns.map((name) => html`<th scope="col" class=${typeof rows[0][name] === "number" ? "lj-num" : ""}>${name}</th>`)}</tr></thead>
-    <tbody>${shown.map((row) => html`<tr>${columns.map((name) => cell(row[name]))}</tr>`)}</tbody></table></div>
+    <tbody>${shown.map((row) => html`<tr>${columns.map((name) => cell(Object.hasOwn(row, name) ? row[name] : undefined))}</tr>`)}</tbody></table></div>
     ${shown.length < rows.length ? button(say("show_all", { n: rows.length }), showAll, "lj-more") : nothing}`;
 }
 
