@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from livejobs import conf
+
 # One folder per pytest process and xdist worker. It stays short: a unix socket's path has about 100 bytes.
 _base = os.environ.setdefault("LIVEJOBS_TEST_RUNTIME", f"{tempfile.gettempdir()}/lj-{os.getpid()}")
 RUNTIME = Path(_base) / os.environ.get("PYTEST_XDIST_WORKER", "main")
@@ -101,6 +103,9 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 2}
+
+# the same before and after Django has made a database of another name for the tests
+conf._DEFAULTS["NAMESPACE"] = "tests"
 
 # Processes a test starts with LIVEJOBS_TEST_FAST=1 keep their promises ten times faster than people need them.
 LIVEJOBS: dict[str, Any] = {}

@@ -18,8 +18,9 @@ from django.utils.translation import gettext as _
 
 from livejobs import transitions
 from livejobs.conf import conf
+from livejobs.database import disk
 from livejobs.definition import LiveJob, registry
-from livejobs.errors import ConflictError, FinishedError, InvalidError, NotFoundError, UnavailableError
+from livejobs.errors import ConflictError, FinishedError, InvalidError, NotFoundError
 from livejobs.models import Job
 from livejobs.policy import Person, ensure_browser_id, get_policy, person_of, user_key
 from livejobs.protocol import KEY_MAX
@@ -297,4 +298,4 @@ def _database_trouble() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError) as error:
-        raise UnavailableError from error
+        raise disk.unavailable(error) from error

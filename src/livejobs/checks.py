@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from livejobs.conf import NAMES, SETTINGS, conf
+from livejobs.conf import NAMES, NAMESPACE_PATTERN, SETTINGS, conf
 from livejobs.definition import is_seconds
 from livejobs.hints import publishing
 from livejobs.states import FINISHED
@@ -58,6 +59,9 @@ def _check_values(given: dict[str, Any]) -> list[CheckMessage]:
     found = [*_check_times(given), *_check_keeping(given), *_check_layer(given.get("CHANNEL_LAYER", "default"))]
     if given.get("DATABASE", "default") not in settings.DATABASES:
         found.append(Error("LIVEJOBS['DATABASE'] names no database in DATABASES.", id="livejobs.E003"))
+    if "NAMESPACE" in given and not re.fullmatch(NAMESPACE_PATTERN, given["NAMESPACE"]):
+        words = "1 to 32 letters, digits, - and _"
+        found.append(Error(f"LIVEJOBS['NAMESPACE'] must be {words}, not {given['NAMESPACE']!r}.", id="livejobs.E012"))
     return found
 
 

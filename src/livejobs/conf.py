@@ -6,9 +6,12 @@ an error at start (`checks.py`), and a test fails when one is not in the documen
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from typing import Any, Final, cast, get_type_hints
 
+NAMESPACE_PATTERN: Final = r"[A-Za-z0-9_-]{1,32}"  # so that a name with it has no more characters than Channels takes
 Keep = dict[str, float | None]  # seconds by state; None: for ever
 
 
@@ -24,6 +27,11 @@ class Settings:
 
     DATABASE: str = _setting("default", "The alias of the database that holds the jobs.")
     CHANNEL_LAYER: str = _setting("default", "The alias of the channel layer that carries live updates.")
+    NAMESPACE: str = _setting(
+        "",
+        "What tells this project's messages from those of others on the same Redis; from SECRET_KEY and the database's"
+        " name where none is given.",
+    )
     QUEUE: str = _setting("livejobs", "The queue of a task that names none.")
     EXPOSE: bool = _setting(
         False, "Whether people may start a task that does not say so itself (True under `livejobs up`)."
@@ -137,3 +145,23 @@ class _InForce:
 
 
 conf: Final = cast("Settings", _InForce())
+
+
+def namespace() -> str:
+    """What tells this project from others on the same servers: the setting, or a digest.
+
+    Of SECRET_KEY and the name of the database. Not of its host: the processes of one project may reach it by different
+    ways (a pooler), and have to agree.
+    """
+    from django.conf import settings
+
+    given = conf.NAMESPACE
+    if given:
+        return given
+    database = settings.DATABASES.get(conf.DATABASE) or {}
+    return _digest(f"{settings.SECRET_KEY}\0{database.get('NAME', '')}")
+
+
+@lru_cache(maxsize=16)
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -26,6 +26,8 @@ class LogEvent(StrEnum):
     JOB_SUPERVISION_FAILED = "job.supervision_failed"
     JOBS_PRUNED = "jobs.pruned"
     JOBS_LEFT_TO_DISPATCHER = "jobs.left_to_dispatcher"
+    WORKER_TAKES_NO_MORE = "worker.takes_no_more"
+    QUEUE_SHARED = "queue.shared"
     QUEUE_MESSAGES_LOST = "queue.messages_lost"
     BROKER_DOWN = "broker.down"
     BROKER_UP = "broker.up"

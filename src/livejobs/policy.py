@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from livejobs.conf import conf
 from livejobs.definition import LiveJob, registry
 from livejobs.errors import NotAllowedError, NotFoundError
-from livejobs.groups import ALL_GROUP, owner_group
+from livejobs.groups import all_group, owner_group
 from livejobs.log_events import LogEvent, fields
 from livejobs.models import Job, JobQuerySet
 
@@ -123,7 +123,7 @@ class Policy:
         if scope == "all":
             if not person.staff:
                 raise NotAllowedError(_("Only staff sees all jobs."))
-            return (ALL_GROUP,)
+            return (all_group(),)
         ownerless = (owner_group(""),) if conf.OWNERLESS_FOR_ALL else ()
         return tuple(owner_group(key) for key in person.keys) + ownerless
 

@@ -201,6 +201,25 @@ def valkey_hung(cluster: Cluster, chance: random.Random) -> int:
     return 1
 
 
+REFUSALS: Final = (
+    (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+    (("CONFIG", "SET", "maxmemory", "1mb"), ("CONFIG", "SET", "maxmemory", "0")),
+    (("ACL", "SETUSER", "default", "-lpush"), ("ACL", "SETUSER", "default", "+lpush")),
+    (("ACL", "SETUSER", "default", "-brpop"), ("ACL", "SETUSER", "default", "+brpop")),
+)
+
+
+def broker_refuses(cluster: Cluster, chance: random.Random) -> int:
+    """Valkey read-only, out of memory, without the right to push, and to take: 2 s each, as at a failover."""
+    with cluster.valkey.client() as client:
+        for change, undo in REFUSALS:
+            client.execute_command(*change)
+            wait(2.0)
+            client.execute_command(*undo)
+            wait(1.0)
+    return len(REFUSALS)
+
+
 def broker_emptied(cluster: Cluster, chance: random.Random) -> int:
     """FLUSHALL in mid-run, twice, with messages in the queue: the workers' parents take none for a moment."""
     lost = 0
@@ -345,6 +364,7 @@ FAULTS: Final = (
     Fault("valkey_killed", valkey_killed),
     Fault("valkey_away", valkey_away),
     Fault("valkey_hung", valkey_hung),
+    Fault("broker_refuses", broker_refuses),
     Fault("broker_emptied", broker_emptied, kinds=(*MIXTURE, *LONG), cancel=0.0, most=100),
     Fault("layer_cut", layer_cut),
     Fault("burst", calm, screen_faults.burst, twice=True),

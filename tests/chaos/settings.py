@@ -49,6 +49,8 @@ elif _database:
 # What the browsers load, and the pages under Node: the package's own files, or a copy with a defect.
 CHAOS_STATIC = os.environ.get("LIVEJOBS_CHAOS_STATIC", str(scripts.SOURCE))
 
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # as the guide says: an error of the broker ends no consumer
+
 _redis = os.environ.get("LIVEJOBS_CHAOS_REDIS", "127.0.0.1:1")
 _layer = os.environ.get("LIVEJOBS_CHAOS_LAYER", _redis)
 _patience = {"socket_connect_timeout": 2, "socket_timeout": 5, "health_check_interval": 10}

@@ -12,7 +12,7 @@ from django.test import RequestFactory
 
 from livejobs.definition import LiveJob, registry
 from livejobs.errors import NotAllowedError, NotFoundError
-from livejobs.groups import ALL_GROUP, owner_group
+from livejobs.groups import all_group, owner_group
 from livejobs.policy import BROWSER_ID, Person, Policy, ensure_browser_id, get_policy, person_of, user_key
 from tests.support.rows import accepted
 
@@ -163,7 +163,7 @@ def test_the_groups_of_a_list(settings, ownerless_for_all):
     policy = Policy()
     common = (owner_group(""),) if ownerless_for_all else ()
     assert policy.groups(ADA, "mine") == (owner_group("user:1"), owner_group("browser:ada"), *common)
-    assert policy.groups(STAFF, "all") == (ALL_GROUP,)
+    assert policy.groups(STAFF, "all") == (all_group(),)
     assert policy.groups(STAFF, "mine") == common
     with pytest.raises(NotAllowedError, match="Only staff sees all jobs"):
         policy.groups(ADA, "all")

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import get_origin
 
 import pytest
+from django.conf import settings as django_settings
 from django.test import override_settings
 
-from livejobs.conf import NAMES, SETTINGS, conf
+from livejobs.conf import _DEFAULTS, NAMES, NAMESPACE_PATTERN, SETTINGS, conf, namespace
+
+
+@pytest.fixture(autouse=True)
+def _no_name_of_the_tests(monkeypatch):
+    """The tests' settings give a namespace."""
+    monkeypatch.setitem(_DEFAULTS, "NAMESPACE", "")
 
 
 @override_settings(LIVEJOBS={})
@@ -65,3 +74,36 @@ def test_a_plain_file_of_functions_loads_neither_django_nor_celery(module):
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+# ---------------------------------------------------------------- the namespace
+
+
+@pytest.fixture
+def derived(monkeypatch, settings):
+    """Make a namespace where none is set."""
+
+    def make(secret: str, **database: object) -> str:
+        settings.SECRET_KEY = secret
+        monkeypatch.setattr(django_settings, "DATABASES", {"default": database})
+        return namespace()
+
+    return make
+
+
+def test_projects_differ_by_their_key_or_the_name_of_their_database(derived):
+    ours = derived("a key", NAME="shop")
+    assert re.fullmatch(NAMESPACE_PATTERN, ours)
+    assert "a key" not in ours
+    assert len({ours, derived("another", NAME="shop"), derived("a key", NAME="blog"), derived("a key")}) == 4
+
+
+def test_processes_of_one_project_agree_however_they_reach_the_database(derived):
+    direct = derived("a key", NAME="shop", HOST="10.0.0.5", PORT=5432, USER="web")
+    assert derived("a key", NAME="shop", HOST="pgbouncer", PORT="6432", USER="worker") == direct
+    assert derived("a key", NAME=Path("/srv/db")) == derived("a key", NAME="/srv/db")
+
+
+def test_a_given_namespace_is_taken_as_it_is(settings):
+    settings.LIVEJOBS = {"NAMESPACE": "shop-2"}
+    assert namespace() == "shop-2"

@@ -6,19 +6,25 @@ import re
 
 import pytest
 
-from livejobs.groups import ALL_GROUP, JOB_GROUP_PREFIX, WORKERS_GROUP, job_group, list_groups, owner_group
+from livejobs.groups import all_group, job_group, job_of, list_groups, owner_group, workers_group
 
 
-@pytest.mark.parametrize(
-    "name",
-    [ALL_GROUP, WORKERS_GROUP, job_group(2**63 - 1), owner_group(""), owner_group("user:7"), owner_group("ä b/" * 90)],
-)
-def test_a_name_is_one_that_channels_takes(name):
-    assert re.fullmatch(r"[A-Za-z0-9._-]{1,99}", name)
+def names() -> list[str]:
+    job = job_group(2**63 - 1)
+    return [all_group(), workers_group(), job, owner_group(""), owner_group("user:7"), owner_group("ä b/" * 90)]
+
+
+@pytest.mark.parametrize("given", ["tests", "N" * 32])
+def test_a_name_is_one_that_channels_takes(settings, given):
+    settings.LIVEJOBS = {"NAMESPACE": given}
+    for name in names():
+        assert re.fullmatch(r"[A-Za-z0-9._-]{1,99}", name)
 
 
 def test_a_job_is_found_again_in_the_name_of_its_group():
-    assert job_group(7).removeprefix(JOB_GROUP_PREFIX) == "7"
+    assert [job_of(name) for name in (job_group(7), all_group(), workers_group(), owner_group("user:7"))] == [
+        7, None, None, None,
+    ]  # fmt: skip
 
 
 def test_an_owners_key_is_nobody_elses_business():
@@ -27,5 +33,11 @@ def test_an_owners_key_is_nobody_elses_business():
 
 
 def test_a_list_has_the_owners_events_or_everybodys():
-    assert list_groups("user:7") == (owner_group("user:7"), ALL_GROUP)
-    assert list_groups("") == ("livejobs.owner.none", ALL_GROUP)
+    assert list_groups("user:7") == (owner_group("user:7"), all_group())
+    assert list_groups("") == ("livejobs.tests.owner.none", "livejobs.tests.all")
+
+
+def test_no_two_projects_share_a_name(settings):
+    ours = set(names())
+    settings.LIVEJOBS = {"NAMESPACE": "other"}
+    assert not ours & set(names())

@@ -1,6 +1,6 @@
-"""Threads with a kept connection, and the end of a call that hangs.
+"""Threads with a kept connection, the end of a call that hangs, and a disk that is full.
 
 `pool` are the few threads of the event loop, `thread` is the one of an agent, `timeouts` shut the socket under a call.
 """
 
-__all__ = ["pool", "thread", "timeouts"]
+__all__ = ["disk", "pool", "thread", "timeouts"]

@@ -23,8 +23,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from livejobs.conf import conf
+from livejobs.database import disk
 from livejobs.health import presence
-from livejobs.hints.publishing import Publisher, celery_app
+from livejobs.hints.publishing import Publisher, celery_app, is_refusal
 from livejobs.per_process import PerProcess
 
 ANSWER_SECONDS: Final = 2.0  # what has not answered by then counts as down
@@ -93,6 +94,8 @@ def broker_answers(publisher: Publisher) -> bool:
 def _database() -> Finding:
     with connections[conf.DATABASE].cursor() as cursor:
         cursor.execute("SELECT 1")
+    if disk.is_full(conf.DATABASE):
+        return Finding(Status.DOWN, _("Its disk is full."))
     return Finding(Status.OK, _("It answers."))
 
 
@@ -134,9 +137,13 @@ def _broker() -> Finding:
     publisher = Publisher()
     try:
         publisher.ping()
+    except Exception as error:
+        if not is_refusal(error):
+            raise
+        return Finding(Status.DOWN, _("It answers, and takes no messages."))
     finally:
         publisher.close()
-    return Finding(Status.OK, _("It answers."))
+    return Finding(Status.OK, _("A message went through it."))
 
 
 def _channel_layer() -> Finding:

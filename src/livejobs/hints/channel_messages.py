@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypedDict
 
-from livejobs.groups import WORKERS_GROUP, job_group, list_groups
+from livejobs.groups import job_group, list_groups, workers_group
 from livejobs.hints.public_job import public_job
 from livejobs.models import Job
 from livejobs.protocol import LogLine, Progress, encode
@@ -91,7 +91,7 @@ def gone_events(job_id: int, owner_key: str) -> list[Broadcast]:
 
 def stop_event(job_id: int, attempt: int) -> Broadcast:
     """Tell the workers that a cancel was asked for; the row says so too."""
-    return Broadcast(WORKERS_GROUP, {"type": "livejobs.stop", "job": job_id, "attempt": attempt})
+    return Broadcast(workers_group(), {"type": "livejobs.stop", "job": job_id, "attempt": attempt})
 
 
 def _event(group: str, kind: Kind, job_id: int, owner_key: str, rank: list[int], text: str) -> Broadcast:

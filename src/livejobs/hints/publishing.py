@@ -9,12 +9,15 @@ import atexit
 import logging
 import queue
 import threading
+import uuid
+from collections.abc import Mapping
 from typing import Any, Final
 
 from celery._state import _get_active_apps, get_current_app  # type: ignore[attr-defined]  # no other door
 from django.db import connections
+from kombu import Exchange, Producer, Queue
 
-from livejobs.conf import conf
+from livejobs.conf import conf, namespace
 from livejobs.hints import queue_probes
 from livejobs.log_events import LogEvent, fields
 from livejobs.models import Job
@@ -24,11 +27,32 @@ from livejobs.states import EdgeName, State
 logger = logging.getLogger("livejobs.publishing")
 
 HEADER: Final = "livejobs_job"  # the header that tells a live run from a direct call
+NAMESPACE_HEADER: Final = "livejobs_namespace"  # whose job it is
+PASSED_HEADER: Final = "livejobs_passed"  # how often it was sent on by workers of other projects
 
 
 def celery_id(job_id: int, attempt: int) -> str:
     """The Celery id of an attempt."""
     return f"{job_id}-{attempt}"
+
+
+def header(message: Mapping[str, Any], name: str) -> Any:
+    """A header of a message, in Celery's request: beside the rest in a worker, below `headers` in its eager mode."""
+    return message.get(name) or (message.get("headers") or {}).get(name)
+
+
+def stranger(message: Mapping[str, Any]) -> str:
+    """The namespace of a message that is another project's; empty for one of ours, and one that names none."""
+    found = header(message, NAMESPACE_HEADER) or ""
+    return "" if found == namespace() else str(found)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether a broker that answers takes no messages (read-only, out of memory, no rights)."""
+    connection = celery_app().connection_for_write()
+    return isinstance(error, (NotReturnedError, *connection.channel_errors)) and not isinstance(
+        error, connection.connection_errors
+    )
 
 
 def celery_app() -> Any:
@@ -44,6 +68,10 @@ def celery_app() -> Any:
     return made[0] if len(made) == 1 else found
 
 
+class NotReturnedError(Exception):
+    """The broker took a message and did not give it back."""
+
+
 class Publisher:
     """One kept broker connection with short timeouts. Not thread-safe: one per thread."""
 
@@ -56,11 +84,21 @@ class Publisher:
         :param attempt: the attempt the message hopes to become.
         :raises Exception: whatever the transport raises when the broker is down; at most after PUBLISH_SECONDS a step.
         """
-        self._send(task, queue_name, task_id=celery_id(job_id, attempt), headers={HEADER: str(job_id)})
+        headers = {HEADER: str(job_id), NAMESPACE_HEADER: namespace()}
+        self._send(task, queue_name, task_id=celery_id(job_id, attempt), headers=headers)
 
     def publish_probe(self, queue_name: str, number: int) -> None:
         """Send the message that asks a queue whether it loses others; errors as `publish`."""
-        self._send(queue_probes.TASK, queue_name, kwargs={"queue": queue_name, "number": number})
+        headers = {NAMESPACE_HEADER: namespace()}
+        self._send(queue_probes.TASK, queue_name, kwargs={"queue": queue_name, "number": number}, headers=headers)
+
+    def send_on(self, message: Mapping[str, Any], queue_name: str, passed: int) -> None:
+        """Put back what was another project's, as Celery's request of it says; errors as `publish`."""
+        headers = {name: str(value) for name in (HEADER, NAMESPACE_HEADER) if (value := header(message, name))}
+        self._send(
+            message["task"], queue_name, task_id=message["id"], args=message.get("args"), kwargs=message.get("kwargs"),
+            headers={**headers, PASSED_HEADER: passed},
+        )  # fmt: skip
 
     def _send(self, task: str, queue_name: str, **options: Any) -> None:
         try:
@@ -78,14 +116,23 @@ class Publisher:
             raise
 
     def ping(self) -> None:
-        """Find out whether the broker answers; a channel is opened for that, which asks the server.
+        """Find out whether a message can be published and taken: one, in a queue of its own.
 
-        :raises Exception: whatever the transport raises when it does not; at most after PUBLISH_SECONDS a step.
+        A broker that is read-only or out of memory, or that lets us write no more, answers everything else.
+
+        :raises Exception: whatever the transport raises when it cannot; at most after PUBLISH_SECONDS a step.
         """
+        name = f"livejobs.ping.{uuid.uuid4().hex}"
         try:
             connection = self._connected().connection
             connection.ensure_connection(max_retries=0)  # channel() alone would wait 2 s and try again
-            connection.channel().close()
+            with connection.channel() as channel:
+                queue = Queue(name, Exchange(""), name, durable=False, exclusive=True, auto_delete=True)(channel)
+                queue.queue_declare()
+                Producer(channel).publish("", exchange="", routing_key=name)
+                if queue.get(no_ack=True) is None:
+                    raise NotReturnedError("A message that was published was not there.")
+                queue.delete()
         except Exception:
             self.close()
             raise

@@ -9,7 +9,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any, Final
 
-from livejobs.groups import WORKERS_GROUP
+from livejobs.groups import workers_group
 from livejobs.hints import own_layer
 
 ANSWER_SECONDS: Final = 4.0  # how long an answer is waited for
@@ -44,7 +44,7 @@ async def _ask(layer: Any, job_id: int, attempt: int) -> str:
     answered = asyncio.ensure_future(layer.receive(reply))
     try:
         while not answered.done():
-            await layer.group_send(WORKERS_GROUP, request)
+            await layer.group_send(workers_group(), request)
             await asyncio.wait([answered], timeout=ASK_AGAIN_SECONDS)
         text: str = answered.result()["text"]
         return text

@@ -17,8 +17,8 @@ from typing import Any, Final
 from django.db import InterfaceError, OperationalError
 
 from livejobs.conf import conf
-from livejobs.database import pool
-from livejobs.errors import LivejobsError, UnavailableError
+from livejobs.database import disk, pool
+from livejobs.errors import LivejobsError
 from livejobs.live import answers
 from livejobs.live.hub import Hub
 from livejobs.live.identity import Door, SessionChangedError
@@ -134,7 +134,7 @@ class SocketEndpoint:
             self.session.failed(request, error)
         except (OperationalError, InterfaceError) as error:
             logger.debug("The database does not answer a socket: %s", error)
-            self.session.failed(request, UnavailableError())
+            self.session.failed(request, disk.unavailable(error))
         except Exception:
             logger.exception(
                 "A request of a socket failed: %s", type(request).__name__,

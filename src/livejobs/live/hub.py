@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 from livejobs.conf import conf
 from livejobs.database import pool
-from livejobs.groups import JOB_GROUP_PREFIX, job_group, list_groups
+from livejobs.groups import job_group, job_of, list_groups
 from livejobs.health import notices, presence
 from livejobs.live import answers, queue_status
 from livejobs.live.counts import Counts
@@ -124,8 +124,8 @@ class Hub:
             if not those:
                 self._groups.pop(group, None)
                 self._link.unwant(group)
-                if group.startswith(JOB_GROUP_PREFIX):
-                    self.recent.forget(int(group.removeprefix(JOB_GROUP_PREFIX)))
+                if (job_id := job_of(group)) is not None:
+                    self.recent.forget(job_id)
 
     def hold(self, seen: Iterable[Seen]) -> None:
         """Keep jobs that a connection shows equal to their rows."""
@@ -254,7 +254,7 @@ class Hub:
 
     async def _heal_lists(self, now: float) -> None:
         """Find rows that a list ought to show and nobody told us of; the newest first, as lists have room for them."""
-        if all(group.startswith(JOB_GROUP_PREFIX) for group in self._groups):
+        if all(job_of(group) is not None for group in self._groups):
             return
         above, below = await self._seen_before(now), None
         while found := await pool.run(answers.newcomers, above, below):

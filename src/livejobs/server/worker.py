@@ -24,6 +24,7 @@ AHEAD: Final = (
     "django.core.management.commands.migrate",
     "kombu.transport.redis",
     "livejobs.runner.loop",
+    "livejobs.server.patient_consumer",
     "livejobs.server.project.urls",
     "livejobs.worker.agent",
     "redis.asyncio",
@@ -50,11 +51,14 @@ def options(environment: Environment) -> dict[str, Any]:
     from celery import concurrency
     from celery.utils.nodenames import default_nodename, host_format
 
+    from livejobs.server.patient_consumer import PatientConsumer
+
     pool = os.environ.get(POOL, POOLS[0])
     if pool not in POOLS:
         raise StartError(f"{POOL} is {pool!r}; it has to be {', '.join(POOLS[:-1])} or {POOLS[-1]}.")
     return {
         "quiet": True,  # no banner
+        "consumer_cls": PatientConsumer,
         "pool_cls": concurrency.get_implementation(pool),
         "concurrency": environment.workers,
         "queues": queues(),

@@ -253,9 +253,21 @@ class Agent:
         beat = partial(presence.beat, presence.WORKER, self.name, tasks=tasks, queues=queues)
         last: Future[None] | None = None
         while not self._leaving:
+            if parent.takes_no_more():
+                self._say_it_takes_no_more()
+                return
             if last is None or last.done():  # none in stock: a database that was away gets one, not a hundred
                 last = self._database.submit(beat)
             await asyncio.sleep(conf.BEAT_SECONDS)
+
+    def _say_it_takes_no_more(self) -> None:
+        """Be there no more for those who look for workers: jobs would wait for one that never takes them."""
+        self._database.submit(presence.leave, presence.WORKER, self.name)
+        logger.error(
+            "This worker takes no more jobs: Celery's consumer has ended, and its log says why. The worker goes when"
+            " what runs has ended. With broker_channel_error_retry in Celery's settings it would have come back.",
+            extra=fields(LogEvent.WORKER_TAKES_NO_MORE, worker=self.name),
+        )
 
     async def _listen(self) -> None:
         """Hear of a cancel at once; a message that is lost is made up for by the next renewal."""
@@ -271,7 +283,7 @@ class Agent:
         if layer is None:
             return
         channel = await layer.new_channel()
-        await layer.group_add(groups.WORKERS_GROUP, channel)
+        await layer.group_add(groups.workers_group(), channel)
         while True:
             message = await layer.receive(channel)
             supervisor = self._supervised.get(message.get("job", 0))

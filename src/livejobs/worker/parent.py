@@ -16,6 +16,7 @@ import time
 from contextlib import suppress
 from typing import Any, Final
 
+from celery import bootsteps
 from celery.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
 from celery.signals import celeryd_after_setup, task_failure, task_unknown, worker_init, worker_shutting_down
 from django.db import connections
@@ -29,6 +30,7 @@ from livejobs.log_events import LogEvent, fields
 from livejobs.models import Job
 from livejobs.per_process import StopSignals
 from livejobs.states import State
+from livejobs.worker import strangers
 
 logger = logging.getLogger("livejobs.worker")
 
@@ -50,7 +52,8 @@ class WorkerParent:
         self._worker: Any = None  # Celery's
         self._pid = 0  # of the process that forks the children; 0 outside a worker
         self._mark = ""  # in the lease owners of its children: two workers may share a host name, but not this
-        self._shutdown: mmap.mmap | None = None  # one byte that children see: 1, shutting down; 2, in a hurry
+        # two bytes that children see: 1, shutting down, 2, in a hurry; 1, Celery's worker ends by itself
+        self._shutdown: mmap.mmap | None = None
         self._told = StopSignals()
         self._helpers: set[int] = set()
 
@@ -65,11 +68,13 @@ class WorkerParent:
         ):
             sent.connect(hear, weak=False, dispatch_uid=f"livejobs-{hear.__name__}")
 
-    def prepare(self, **_: Any) -> None:
+    def prepare(self, sender: Any = None, **_: Any) -> None:
         """Make what the children will share, before the first is forked."""
         if self._pid != os.getpid():
-            self._pid, self._mark, self._shutdown = os.getpid(), secrets.token_hex(4), mmap.mmap(-1, 1)
+            self._pid, self._mark, self._shutdown = os.getpid(), secrets.token_hex(4), mmap.mmap(-1, 2)
             self._told = StopSignals()
+            if sender is not None:
+                sender.app.steps["worker"].add(NoticeEnd)
 
     # ------------------------------------------------------------ what others ask
 
@@ -117,7 +122,16 @@ class WorkerParent:
         """Whether it was told so again."""
         return self._shutdown is not None and self._shutdown[0] > 1
 
+    def takes_no_more(self) -> bool:
+        """Whether Celery's worker ends by itself: it takes no more jobs, and goes when the last that runs has ended."""
+        return self._shutdown is not None and self._shutdown[1] != 0
+
     # ------------------------------------------------------------ what Celery's worker tells
+
+    def worker_ends(self) -> None:
+        """Tell the children that Celery's worker ends, if nobody told it to."""
+        if self._shutdown is not None and self._shutdown[0] == 0:
+            self._shutdown[1] = 1
 
     def begin_shutdown(self, **_: Any) -> None:
         """Tell the children: their agents give running jobs a grace period, and release them then; or now, if again."""
@@ -224,10 +238,21 @@ class WorkerParent:
 parent: Final = WorkerParent()
 
 
+class NoticeEnd(bootsteps.StartStopStep):
+    """Notices that Celery's worker ends. After an error that it takes for unrecoverable nothing else tells."""
+
+    def close(self, _worker: Any) -> None:
+        """Be told, before the last jobs are waited for."""
+        parent.worker_ends()
+
+
 def leave_unknown(name: str, id: str | None, message: Any = None, **_: Any) -> None:
     """Say that a message names a task this worker does not know; its row stays queued for a worker that does."""
-    job_id = ((getattr(message, "headers", None) or {}) if message is not None else {}).get(publishing.HEADER)
-    if job_id is not None:
+    headers = (getattr(message, "headers", None) or {}) if message is not None else {}
+    job_id = headers.get(publishing.HEADER)
+    if found := publishing.stranger(headers):
+        strangers.say(found, str(getattr(message, "delivery_info", {}).get("routing_key", "")))
+    elif job_id is not None:
         logger.error(
             "Job %s stays queued: this worker does not know its task %s; is it an old version?", job_id, name,
             extra=fields(LogEvent.JOB_TASK_UNKNOWN, job=int(job_id) if str(job_id).isdigit() else None, task=name),

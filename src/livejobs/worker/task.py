@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from celery import Task, shared_task
+from celery.exceptions import Ignore
 
 from livejobs import transitions
 from livejobs.conf import conf
@@ -22,6 +23,7 @@ from livejobs.runner.outcome import Outcome, failed
 from livejobs.runner.perform import perform
 from livejobs.runner.surroundings import announced
 from livejobs.states import ErrorReason
+from livejobs.worker import strangers
 from livejobs.worker.agent import agent, new_attempt
 from livejobs.worker.capture import captured
 from livejobs.worker.celery_end import Ended, is_cancelled, tell
@@ -72,10 +74,12 @@ class LiveTask(TaskBase):
 
         :raises Exception: how the attempt ended, for Celery (`celery_end.tell`).
         """
-        # a worker puts a message's headers beside the rest of the request, Celery's eager mode below `headers`
-        job_id = self.request.get(publishing.HEADER) or (self.request.headers or {}).get(publishing.HEADER)
+        message = vars(self.request)
+        job_id = publishing.header(message, publishing.HEADER)
         if job_id is None or str(current_job().id) == job_id:  # the second: a job that calls its own task object
             return self.live_job.func(*args, **kwargs)
+        if strangers.send_on(message):
+            raise Ignore
         keeper = Inline() if self.request.is_eager else agent()
         return tell(self, run(keeper, self.live_job, int(job_id)))
 
@@ -143,9 +147,10 @@ class Inline:
 
 def register_probe() -> None:
     """Make the task that answers a probe of a queue (`queue_probes`)."""
-    shared_task(name=queue_probes.TASK, ignore_result=True, acks_late=False)(answer_probe)
+    shared_task(name=queue_probes.TASK, ignore_result=True, acks_late=False, bind=True)(answer_probe)
 
 
-def answer_probe(queue: str, number: int) -> None:
+def answer_probe(task: Task[..., Any], queue: str, number: int) -> None:
     """Say that a worker took this probe out of its queue."""
-    agent().answer_probe(queue, number)
+    if not strangers.send_on(vars(task.request)):
+        agent().answer_probe(queue, number)

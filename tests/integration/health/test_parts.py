@@ -173,6 +173,16 @@ def test_a_layer_in_memory(settings):
     assert parts.look()["channel_layer"].status is Status.OK
 
 
+def test_a_broker_that_takes_no_messages_is_down(valkey):
+    with valkey.client() as client:
+        client.execute_command("REPLICAOF", "127.0.0.1", "1")
+        try:
+            assert parts.look()["broker"] == Finding(Status.DOWN, "It answers, and takes no messages.")
+        finally:
+            client.execute_command("REPLICAOF", "NO", "ONE")
+    assert parts.look()["broker"] == Finding(Status.OK, "A message went through it.")
+
+
 def test_a_host_that_runs_tasks_inline_needs_no_broker(monkeypatch):
     inline = SimpleNamespace(conf=SimpleNamespace(task_always_eager=True))
     monkeypatch.setattr(parts, "celery_app", lambda: inline)

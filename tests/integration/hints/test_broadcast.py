@@ -60,7 +60,7 @@ def outlet(layer, monkeypatch):
 
 
 def event(text: str) -> Broadcast:
-    return Broadcast("livejobs.all", {"type": "livejobs.event", "text": text})
+    return Broadcast("livejobs.tests.all", {"type": "livejobs.event", "text": text})
 
 
 def texts(layer: Layer) -> list[str]:
@@ -78,7 +78,7 @@ def told(monkeypatch) -> list[Broadcast]:
 
 
 def stops(told: list[Broadcast]) -> list[Mapping[str, Any]]:
-    return [each.message for each in told if each.group == groups.WORKERS_GROUP]
+    return [each.message for each in told if each.group == groups.workers_group()]
 
 
 def test_a_cancel_of_a_running_job_reaches_the_workers(told):
@@ -182,7 +182,7 @@ async def test_through_the_real_layer_to_a_listener(monkeypatch):
     monkeypatch.setattr(publishing, "submit", lambda job: None)
     layer: Any = get_channel_layer()
     channel = await layer.new_channel()
-    await layer.group_add(groups.ALL_GROUP, channel)
+    await layer.group_add(groups.all_group(), channel)
     heard: list[dict[str, Any]] = []
 
     async def listen() -> None:
@@ -195,7 +195,7 @@ async def test_through_the_real_layer_to_a_listener(monkeypatch):
         job: Job = await asyncio.to_thread(_accepted_and_closed)
         await await_for(lambda: any(message.get("job") == job.id for message in heard))
         [message] = [message for message in heard if message.get("job") == job.id]
-        assert (message["kind"], message["rank"], message["group"]) == ("job", [1, 1], "livejobs.all")
+        assert (message["kind"], message["rank"], message["group"]) == ("job", [1, 1], "livejobs.tests.all")
         assert json.loads(message["text"])["job"]["title"] == registry.get(TASK).title  # type: ignore[union-attr]
     finally:
         listener.cancel()
@@ -206,7 +206,7 @@ async def test_through_the_real_layer_to_a_listener(monkeypatch):
 async def _until_heard(layer: Any, heard: list[dict[str, Any]]) -> None:
     """A group is joined when its own echo came back."""
     while not heard:
-        await layer.group_send(groups.ALL_GROUP, {"type": "echo"})
+        await layer.group_send(groups.all_group(), {"type": "echo"})
         await asyncio.sleep(0.01)
 
 

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 from celery import Celery, _state
+from kombu import Queue
 
 from livejobs import actions
 from livejobs.hints import publishing
-from livejobs.hints.publishing import Publisher, PublishThread, celery_app, unpublish
+from livejobs.hints.publishing import Publisher, PublishThread, celery_app, is_refusal, unpublish
 from livejobs.models import Job
 from livejobs.states import State
 from tests import jobs
@@ -65,12 +66,19 @@ def ids(valkey: Valkey, queue: str = QUEUE) -> list[str]:
 # ---------------------------------------------------------------- the message
 
 
+def test_a_message_is_a_strangers_where_it_names_another_project():
+    ours, theirs = ({publishing.NAMESPACE_HEADER: name} for name in ("tests", "shop"))
+    assert [publishing.stranger(each) for each in (ours, {}, {"headers": None}, {"headers": ours})] == ["", "", "", ""]
+    assert [publishing.stranger(each) for each in (theirs, {"headers": theirs})] == ["shop", "shop"]
+
+
 def test_a_message_carries_the_id_and_nothing_of_the_job(valkey: Valkey, publisher: Publisher):
     publisher.publish(7, 3, TASK, QUEUE)
     publisher.publish(8, 1, TASK, QUEUE)
     first, second = messages(valkey)
     headers = first["headers"]
     assert (headers["id"], headers["task"], headers["livejobs_job"]) == ("7-3", TASK, "7")
+    assert headers["livejobs_namespace"] == "tests"
     assert (headers["argsrepr"], headers["kwargsrepr"], headers["ignore_result"]) == ("()", "{}", True)
     assert first["content-type"] == "application/json"
     assert second["headers"]["id"] == "8-1"
@@ -103,6 +111,37 @@ def test_a_ping_says_soon_whether_the_broker_answers(valkey, publisher, settings
             publisher.ping()
         assert time.monotonic() - began < 2
     publisher.ping()
+
+
+REFUSALS = {
+    "read-only": (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+    "out of memory": (("CONFIG", "SET", "maxmemory", "1mb"), ("CONFIG", "SET", "maxmemory", "0")),
+    "no rights": (("ACL", "SETUSER", "default", "-lpush"), ("ACL", "SETUSER", "default", "+lpush")),
+}
+
+
+@pytest.mark.parametrize("mood", REFUSALS)
+def test_a_broker_that_answers_and_takes_no_messages_is_told_apart(valkey: Valkey, publisher: Publisher, mood):
+    change, undo = REFUSALS[mood]
+    publisher.ping()
+    with valkey.client() as client:
+        client.execute_command(*change)
+        try:
+            with pytest.raises(Exception) as raised:  # noqa: PT011 - each mood has one of its own
+                publisher.ping()
+        finally:
+            client.execute_command(*undo)
+        assert is_refusal(raised.value), raised.value
+        publisher.ping()
+        assert not client.keys("*livejobs.ping*")
+
+
+def test_a_message_that_does_not_come_back_is_one_too(publisher: Publisher, monkeypatch):
+    monkeypatch.setattr(Queue, "get", lambda *_, **__: None)
+    with pytest.raises(publishing.NotReturnedError) as raised:
+        publisher.ping()
+    assert is_refusal(raised.value)
+    assert not is_refusal(OSError("away"))
 
 
 def test_a_connection_that_does_not_even_close_is_dropped(publisher, caplog):

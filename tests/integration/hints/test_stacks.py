@@ -23,7 +23,7 @@ async def test_the_worker_that_has_the_attempt_answers_who_asked():
     layer = get_channel_layer()
     assert layer is not None
     heard = await layer.new_channel()
-    await layer.group_add(groups.WORKERS_GROUP, heard)
+    await layer.group_add(groups.workers_group(), heard)
     asking = asyncio.create_task(stacks.ask(7, 2))
     message = await asyncio.wait_for(layer.receive(heard), 10)
     assert (message["type"], message["job"], message["attempt"]) == (stacks.REQUEST, 7, 2)

@@ -120,7 +120,9 @@ def test_a_task_that_is_not_exposed_is_one_that_does_not_exist(door, name):
 def test_a_watch_is_answered_with_the_groups_that_carry_it(door):
     job = accepted(owner_key="browser:me")
     other = accepted(owner_key="browser:other")
-    assert answers.answer_to(door, Watch(action="watch", id=1, job_id=job.id)) == Groups((f"livejobs.job.{job.id}",))
+    assert answers.answer_to(door, Watch(action="watch", id=1, job_id=job.id)) == Groups(
+        (f"livejobs.tests.job.{job.id}",)
+    )
     assert isinstance(answers.answer_to(door, mine()), Groups)
     with pytest.raises(NotFoundError):
         answers.answer_to(door, Watch(action="watch", id=1, job_id=other.id))

@@ -274,9 +274,9 @@ async def test_the_in_memory_layer_will_do(link, monkeypatch):
     monkeypatch.setattr(settings, "CHANNEL_LAYERS", memory)
     monkeypatch.setattr(channel_layers, "backends", {})
     async with link.running():
-        link.link.want(groups.ALL_GROUP)
-        await await_for(lambda: link.joined == [groups.ALL_GROUP], PATIENCE)
-        await channel_layers["default"].group_send(groups.ALL_GROUP, {"type": "x"})
+        link.link.want(groups.all_group())
+        await await_for(lambda: link.joined == [groups.all_group()], PATIENCE)
+        await channel_layers["default"].group_send(groups.all_group(), {"type": "x"})
         await await_for(lambda: link.heard == [{"type": "x"}], PATIENCE)
 
 
@@ -287,9 +287,9 @@ async def test_on_a_real_valkey_a_hundred_groups_are_joined_and_left(valkey, lin
             link.link.want(group)
         await await_for(lambda: sorted(link.joined) == sorted(names), PATIENCE)
         with valkey.client(1) as inside:
-            assert len(inside.pubsub_channels("*livejobs.job.*")) == 100
+            assert len(inside.pubsub_channels("*livejobs.tests.job.*")) == 100
             for group in names:
                 link.link.unwant(group)
-            await await_for(lambda: inside.pubsub_channels("*livejobs.job.*") == [], PATIENCE)
+            await await_for(lambda: inside.pubsub_channels("*livejobs.tests.job.*") == [], PATIENCE)
     with valkey.client(1) as inside:
         await await_for(lambda: inside.pubsub_channels() == [], PATIENCE)

@@ -202,6 +202,18 @@ def test_a_timeout_is_a_failure_with_that_reason(agent: Agent):
     assert (failed.state, failed.error["reason"]) == ("failed", "timeout")
 
 
+def test_an_agent_whose_worker_takes_no_more_is_no_worker_and_says_so(agent: Agent, monkeypatch, caplog):
+    """After an error that Celery takes for unrecoverable; what runs goes on."""
+    row = Presence.objects.filter(kind="worker", name=agent.name)
+    wait_for(row.exists, message="a presence")
+    claimed = agent.claim(queued().id, "tests.jobs.add")
+    assert claimed is not None
+    monkeypatch.setattr(parent, "takes_no_more", lambda: True)
+    wait_for(lambda: not row.exists(), message="the end of the presence")
+    assert agent.finish(claimed[0], Succeeded(2)) is not None
+    assert [each.event for each in caplog.records if each.levelname == "ERROR"] == ["worker.takes_no_more"]
+
+
 def test_an_agent_is_there_while_it_is(agent: Agent):
     row = wait_for(Presence.objects.filter(kind="worker", name=agent.name).first, message="a presence")
     assert "tests.jobs.add" in row.tasks

@@ -18,7 +18,7 @@ from livejobs.errors import JobFailed
 from livejobs.models import Job
 from livejobs.per_process import HURRY_AFTER
 from livejobs.worker import parent as parent_module
-from livejobs.worker.parent import LOOK_SECONDS, POOLS, parent
+from livejobs.worker.parent import LOOK_SECONDS, POOLS, NoticeEnd, parent
 from tests import jobs
 from tests.support.rows import accepted, claimed, read
 from tests.support.servers import Valkey
@@ -99,6 +99,22 @@ def test_a_second_word_later_on_hurries(prepared):
     parent._told.asked_at -= 2 * HURRY_AFTER  # as if that long had passed
     parent.begin_shutdown()
     assert (parent.is_shutting_down(), parent.is_hurried()) == (True, True)
+
+
+def test_a_worker_that_ends_by_itself_takes_no_more_and_children_see_it(prepared):
+    assert not parent.takes_no_more()
+    NoticeEnd(None).close(None)
+    assert parent.takes_no_more()
+    child = os.fork()
+    if not child:
+        os._exit(7 if parent.takes_no_more() else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+def test_one_that_was_told_to_stop_ends_in_order(prepared):
+    parent.begin_shutdown()
+    NoticeEnd(None).close(None)
+    assert not parent.takes_no_more()
 
 
 # ---------------------------------------------------------------- whose jobs are freed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -16,7 +17,7 @@ from django.db.models.functions import Now
 
 from livejobs import leases, transitions
 from livejobs.hints.publishing import Publisher
-from livejobs.models import Job, JobEvent
+from livejobs.models import Job, JobEvent, Probe
 from livejobs.states import State
 from tests import jobs
 from tests.celery_app import app
@@ -149,6 +150,31 @@ def test_a_message_that_names_another_task_changes_nothing(worker: Worker) -> No
     assert finished(start(jobs.at_once)).state == "succeeded"
     row.refresh_from_db()
     assert (row.state, row.attempt) == (State.QUEUED, 0)
+
+
+def test_a_message_of_another_project_is_sent_on_and_said_once(
+    worker: Worker, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two projects on one broker database: their jobs have the same ids and may have the same names."""
+    ours = transitions.accept(Job(task="tests.jobs.at_once", queue="nowhere"))
+    probe = Probe.objects.create(queue="livejobs", number=1, sent_at=Now(), resent_at=Now(), copies=1)
+    with monkeypatch.context() as theirs:
+        theirs.setattr(settings, "LIVEJOBS", {"NAMESPACE": "shop"})
+        publisher = Publisher()
+        publisher.publish(ours.id, 1, "tests.jobs.at_once", "livejobs")
+        publisher.publish(ours.id, 1, "tests.jobs.of_theirs", "livejobs")
+        publisher.publish_probe("livejobs", 1)
+        publisher.close()
+    with valkey.client() as client:
+        seen = wait_for(lambda: client.lrange("livejobs", 0, -1), message="a message that is sent on")
+        assert all(json.loads(each)["headers"]["livejobs_namespace"] == "shop" for each in seen)
+        wait_for(lambda: not client.llen("livejobs"), 20, "the end of their way")
+    assert finished(start(jobs.at_once)).state == "succeeded"
+    ours.refresh_from_db()
+    probe.refresh_from_db()
+    assert (ours.state, ours.attempt, probe.answered_at) == (State.QUEUED, 0, None)
+    assert 1 <= said(worker, "A message of another project (namespace shop; ours is tests) is in queue livejobs") <= 4
+    assert not said(worker, "does not know its task tests.jobs.of_theirs")
 
 
 def test_a_message_without_our_header_is_a_plain_call(worker: Worker, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, cast
 
-from livejobs.groups import ALL_GROUP, job_group, owner_group
+from livejobs.groups import all_group, job_group, owner_group
 from livejobs.hints.channel_messages import job_events, progress_events
 from livejobs.hints.public_job import public_job
 from livejobs.live.coverage import Coverage, Seen
@@ -141,7 +141,7 @@ def begin_list(
     """Watch a list; its snapshot is not read yet."""
     (watch,) = send(session, action="watch", id=id, ref=ref, jobs={"scope": scope, **what})
     assert isinstance(watch, Watch)
-    (snapshot,) = session.answered(watch, Groups((MINE,) if scope == "mine" else (ALL_GROUP,), SCOPE))
+    (snapshot,) = session.answered(watch, Groups((MINE,) if scope == "mine" else (all_group(),), SCOPE))
     assert isinstance(snapshot, ReadSnapshot)
     return snapshot
 
@@ -151,7 +151,7 @@ def watch_job(session: Session, shown: PublicJob, lines: Iterable[LogLine] = (),
     (watch,) = send(session, action="watch", id=id, job_id=shown["id"], **what)
     assert isinstance(watch, Watch)
     (snapshot,) = session.answered(watch, Groups((job_group(shown["id"]),)))
-    session.answered(snapshot, OneJob(shown, list(lines), (MINE, ALL_GROUP)))
+    session.answered(snapshot, OneJob(shown, list(lines), (MINE, all_group())))
     return snapshot
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import pytest
 
-from livejobs.groups import ALL_GROUP
+from livejobs.groups import all_group
 from livejobs.live import coverage as coverage_module
 from livejobs.live import watches
 from livejobs.live.coverage import Coverage
@@ -102,7 +102,7 @@ def test_the_same_name_means_the_new_watch(coverage, board):
 def test_there_may_not_be_more_watches_than_the_bound(coverage, board, monkeypatch):
     monkeypatch.setattr(coverage_module, "WATCHES_MAX", 1)
     look(coverage, a_list("one"), public(1))
-    assert not coverage.begin(a_list("two"), Groups((ALL_GROUP,), SCOPE))
+    assert not coverage.begin(a_list("two"), Groups((all_group(),), SCOPE))
     assert board.joined == {MINE}
 
 
@@ -121,7 +121,7 @@ def test_a_job_of_one_watch_is_let_into_every_list_that_covers_it(coverage, boar
     coverage.begin(single, Groups(("livejobs.job.5",)))
     watching = coverage.current(single)
     coverage.show(watching, [public(5)], watching.settle([5], more=False))
-    coverage.admit_everywhere(5, (MINE, ALL_GROUP))
+    coverage.admit_everywhere(5, (MINE, all_group()))
     coverage.remove("job")
     assert set(coverage.watched) == set(board.held) == {1, 5}
 

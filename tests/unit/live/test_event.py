@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from livejobs.groups import ALL_GROUP, job_group, owner_group
+from livejobs.groups import all_group, job_group, owner_group
 from livejobs.hints.channel_messages import (
     MESSAGE_TYPE,
     gone_events,
@@ -31,7 +31,7 @@ def test_every_broadcast_is_read_back():
     assert {each.message["type"] for each in sent} == {MESSAGE_TYPE}
     read = [read_event(each.message) for each in sent]
     found = [(event.kind, event.group, event.rank) for event in read if event is not None]
-    groups = (job_group(7), owner_group(ME), ALL_GROUP)
+    groups = (job_group(7), owner_group(ME), all_group())
     assert found == [
         ("job", groups[0], job_rank(3, whole=True)),
         ("job", groups[1], job_rank(3, whole=False)),
@@ -46,7 +46,7 @@ def test_every_broadcast_is_read_back():
     assert read[0].job is read[0].job
     assert read[6] is not None
     assert read[6].span == (5, 6)
-    assert {event.groups for event in read if event is not None} == {(owner_group(ME), ALL_GROUP)}
+    assert {event.groups for event in read if event is not None} == {(owner_group(ME), all_group())}
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_every_broadcast_is_read_back():
     [{"kind": "news"}, {"rank": 7}, {"rank": [1]}, {"rank": ["x", 1]}, {"kind": None}, {"job": ...}, {"text": ...}],
 )
 def test_a_message_of_another_version_is_left_alone(change):
-    (message,) = [each.message for each in job_events(job(7)) if each.group == ALL_GROUP]
+    (message,) = [each.message for each in job_events(job(7)) if each.group == all_group()]
     changed = {key: value for key, value in {**message, **change}.items() if value is not ...}
     assert read_event(changed) is None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from livejobs.conf import conf
-from livejobs.groups import ALL_GROUP, job_group
+from livejobs.groups import all_group, job_group
 from livejobs.live.coverage import Seen
 from livejobs.live.event import job_rank, progress_rank
 from livejobs.live.reconciliation import Level, Reconciliation
@@ -107,14 +107,14 @@ def test_nothing_is_behind_that_came_through_the_group():
     made.hear(log_event(1, 6), NOW)
     made.hear(job_event(1, 2, "running"), NOW)
     assert made.behind(level(4, 1, 8, 6), {MINE}) == (False, False)
-    assert made.behind(level(4, 1, 8, 6), {MINE, ALL_GROUP}) == (True, False)  # there it was lost
+    assert made.behind(level(4, 1, 8, 6), {MINE, all_group()}) == (True, False)  # there it was lost
     assert made.behind(level(4, 1, 8, 6), {job_group(1)}) == (True, False)
 
 
 def test_what_was_sent_again_is_known_to_all():
     made = reconciliation(seen())
     made.compared(level(4, 1, 8, 6), NOW)
-    assert made.behind(level(4, 1, 8, 6), {MINE, ALL_GROUP}) == (False, False)
+    assert made.behind(level(4, 1, 8, 6), {MINE, all_group()}) == (False, False)
 
 
 def test_a_claim_without_a_report_is_no_progress():

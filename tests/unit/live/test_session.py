@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from livejobs.errors import InvalidError, NotFoundError, UnavailableError
-from livejobs.groups import ALL_GROUP, job_group
+from livejobs.groups import all_group, job_group
 from livejobs.hints.channel_messages import open_events
 from livejobs.live import session as sessions
 from livejobs.live import watches
@@ -181,7 +181,7 @@ def test_jobs_below_the_snapshot_or_of_others_do_not_join(session):
     watch_list(session, [public(9), public(8)], more=True)
     frames(session)
     assert not session.coverage.offer(job_event(7))
-    assert not session.coverage.offer(job_event(10, owner_key="browser:other", group=ALL_GROUP))
+    assert not session.coverage.offer(job_event(10, owner_key="browser:other", group=all_group()))
     assert frames(session) == []
 
 
@@ -373,7 +373,7 @@ def test_a_list_is_told_how_many_jobs_run(session, board):
     assert frames(session)[1] == {"action": "count", "watch": "list", "ref": "r", "running": 7}
     session.coverage.counted((MINE,), 8)
     session.coverage.counted((MINE,), 9)
-    session.coverage.counted((ALL_GROUP,), 1)
+    session.coverage.counted((all_group(),), 1)
     assert [frame["running"] for frame in frames(session)] == [9]
     watch_job(session, public(1))
     session.coverage.close()
@@ -510,7 +510,7 @@ def test_a_list_misses_what_it_covers_and_does_not_show(session):
     watch_job(session, public(5))
     begin_list(session, id="pending")
     assert session.coverage.missing({5, 9, 10, 15, 30}, MINE) == {15, 30}
-    assert session.coverage.missing({15}, ALL_GROUP) == set()
+    assert session.coverage.missing({15}, all_group()) == set()
 
 
 def test_random_conversations_keep_the_books(board, monkeypatch):
@@ -535,7 +535,7 @@ def test_random_conversations_keep_the_books(board, monkeypatch):
                 case 1 if waiting:
                     snapshot = waiting.pop(dice.randrange(len(waiting)))
                     if snapshot.watch.job_id is not None:
-                        session.answered(snapshot, OneJob(public(snapshot.watch.job_id, step), [], (MINE, ALL_GROUP)))
+                        session.answered(snapshot, OneJob(public(snapshot.watch.job_id, step), [], (MINE, all_group())))
                     else:
                         ids = sorted(dice.sample(range(1, 31), 5), reverse=True)
                         jobs = Jobs([public(each, step) for each in ids], more=dice.random() < 0.5)
@@ -562,6 +562,6 @@ def test_a_line_that_comes_while_a_jobs_snapshot_is_read_is_not_lost_though_a_li
     board.recent.add(1, Chunk(1, 1, json.dumps({"action": "log", "job_id": 1, "lines": [line(1)]})))
     board.offer(session.coverage, log_event(1, 1))  # after the snapshot was read, before it is told
 
-    session.answered(snapshot, OneJob(public(1), [], (MINE, ALL_GROUP)))
+    session.answered(snapshot, OneJob(public(1), [], (MINE, all_group())))
 
     assert [frame["lines"][0]["seq"] for frame in frames(session) if frame["action"] == "log"] == [1]

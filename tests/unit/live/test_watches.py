@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from livejobs.groups import ALL_GROUP
+from livejobs.groups import all_group
 from livejobs.live import watches
 from livejobs.live.watches import Watching
 from livejobs.protocol import ListScope, Watch
 from tests.unit.live.switchboard import MINE, gone_event, job_event, progress_event
 
-GROUPS = (MINE, ALL_GROUP)
+GROUPS = (MINE, all_group())
 
 
 def a_list(**scope) -> Watching:
@@ -22,7 +22,7 @@ def test_a_list_covers_its_scope_from_the_lowest_of_its_snapshot():
     watching = a_list()
     watching.settle([30, 20, 10], more=True)
     assert [job_id for job_id in (9, 10, 15, 30, 99) if watching.covers(job_id, GROUPS)] == [10, 15, 30, 99]
-    assert not watching.covers(15, ("someone else", ALL_GROUP))
+    assert not watching.covers(15, ("someone else", all_group()))
     assert watching.within({9, 10, 99}) == {10, 99}
 
 

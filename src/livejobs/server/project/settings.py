@@ -68,6 +68,13 @@ CSRF_COOKIE_SAMESITE = "Lax"
 
 DATABASES = {"default": database_config.configuration(environment.database_url, environment.data)}
 
+# Of the data folder or, where several use it, of the database: what is sent through a Redis outside carries this name.
+# So servers that share one never see, take or delay each other's jobs.
+_of_database = [str(DATABASES["default"].get(name) or "") for name in ("HOST", "PORT", "NAME")]
+_identity = _of_database if environment.database_url else [SECRET_KEY, str(environment.data.resolve())]
+NAMESPACE = hashlib.sha256("\0".join(_identity).encode()).hexdigest()[:12]
+_shared = bool(environment.redis_url)
+
 # What a connection to Redis may cost when that hangs, in seconds.
 REDIS_OPTIONS: dict[str, Any] = {"socket_connect_timeout": 2, "health_check_interval": 10}
 
@@ -77,6 +84,7 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
         "CONFIG": {
             # the core layer drops silently over its capacity and dies after some idle seconds
             "hosts": [{"address": valkey.channels_url(environment.redis), **REDIS_OPTIONS, "socket_timeout": 5}],
+            **({"prefix": f"livejobs-{NAMESPACE}"} if _shared else {}),
         },
     }
 }
@@ -88,9 +96,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_keepalive": True,
     # seconds until a message that a dead worker had fetched comes back; sooner is harmless, the row decides
     "visibility_timeout": 600,
+    **({"global_keyprefix": f"livejobs-{NAMESPACE}:"} if _shared else {}),
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # see PatientConsumer
 CELERY_TASK_DEFAULT_QUEUE = "livejobs"
 CELERY_TASK_ACKS_LATE = False  # the lease owns recovery; late acks would run long jobs twice
 CELERY_TASK_IGNORE_RESULT = True
@@ -108,6 +118,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 
 LIVEJOBS: dict[str, Any] = {
+    "NAMESPACE": NAMESPACE,
     "EXPOSE": True,  # whoever can reach this server owns this machine
     "OWNERLESS_FOR_ALL": True,
     "TRACEBACK_FOR_OWNER": True,
@@ -126,7 +137,8 @@ LOGGING: dict[str, Any] = {
         "our_own": {
             "()": "django.utils.log.CallbackFilter",
             "callback": lambda record: not str(record.msg).startswith("Invalid UTF-8"),
-        }
+        },
+        "seldom": {"()": "livejobs.server.seldom.Seldom"},
     },
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line"},
@@ -141,6 +153,7 @@ LOGGING: dict[str, Any] = {
         # a traceback of a hundred lines from each process while Valkey is away; the supervisor and the page say so too
         "channels_redis": {"level": "CRITICAL"},
         "celery": {"level": "WARNING"},
+        "celery.worker.consumer.consumer": {"filters": ["seldom"]},
         "celery.task": {"level": "INFO"},  # where a job gets its logger the Celery way
         "kombu": {"level": "WARNING"},
         "uvicorn": {"level": "WARNING"},
