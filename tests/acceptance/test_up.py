@@ -7,13 +7,14 @@ import os
 import re
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 import livejobs
@@ -249,6 +250,7 @@ def test_servers_outside_are_used_instead(server, outside, postgres):
     visitor = Visitor(server)
     job = visitor.start("add", a=2)
     assert visitor.wait_for(job, "succeeded")["result"] == 3
+    assert outside.url() not in visitor.wait_for(visitor.start("environment"), "succeeded")["result"]
     with outside.client(1) as layer:
         assert layer.pubsub_channels()
     assert server.stop() < STOP_SECONDS
@@ -257,6 +259,44 @@ def test_servers_outside_are_used_instead(server, outside, postgres):
     assert visitor.job(job)["result"] == 3
     server.stop()
     assert "Traceback" not in server.log
+
+
+def test_servers_that_share_a_redis_keep_apart(tmp_path, outside):
+    """Each job of one has the number of one of the other's."""
+    a, b = (make(tmp_path / name) for name in "ab")
+    try:
+        for server in (a, b):
+            server.extra |= {"REDIS_URL": outside.url().rpartition("/")[0]}
+            server.start()
+        at_a, at_b = Visitor(a), Visitor(b)
+        with at_b.connect() as screen:
+            screen.send(json.dumps({"action": "watch", "id": 1, "jobs": {"scope": "mine"}}))
+            theirs = [at_b.start("add", a=number) for number in range(3)]
+            mine = [at_a.start("add", a=100 + number) for number in range(6)]
+            for number, job in enumerate(mine):
+                assert at_a.wait_for(job, "succeeded", timeout=10)["result"] == 101 + number
+            for number, job in enumerate(theirs):
+                assert at_b.wait_for(job, "succeeded", timeout=10)["result"] == 1 + number
+            last = at_b.start("add", a=50)
+            assert at_b.wait_for(last, "succeeded")
+            heard = jobs_heard_of(screen, until=lambda job: job["id"] == last and job["state"] == "succeeded")
+        assert set(theirs) & set(mine)
+        assert {job["params"]["a"] for job in heard} == {0, 1, 2, 50}
+        assert {server.stop() < STOP_SECONDS for server in (a, b)} == {True}
+        assert "another project" not in a.log + b.log
+    finally:
+        for server in (a, b):
+            server.kill()
+
+
+def jobs_heard_of(screen: ClientConnection, until: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+    """Every job that a socket is told of, up to one."""
+    found: list[dict[str, Any]] = []
+    while not (found and until(found[-1])):
+        frame = json.loads(screen.recv(timeout=10))
+        for message in frame.get("messages", [frame]):
+            found += [message["job"]] if message["action"] == "job" else message.get("jobs", [])
+    return found
 
 
 def test_it_listens_on_ipv6_loopback_when_asked(server):

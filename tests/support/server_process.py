@@ -69,6 +69,7 @@ class Server:
         self.url = ""
         self.mark = uuid.uuid4().hex
         self.process: subprocess.Popen[bytes] | None = None
+        self.terminal: int | None = None  # a descriptor it writes to, in place of the files that are read here
         self._runtimes: set[str] = set()
         self._sessions: set[int] = set()
 
@@ -81,7 +82,8 @@ class Server:
         with (self.folder / "out").open("wb") as out, (self.folder / "err").open("wb") as err:
             self.process = subprocess.Popen(
                 command, cwd=self.folder, env=environment({**self.extra, MINE: self.mark}), stdin=subprocess.DEVNULL,
-                stdout=out, stderr=err, start_new_session=True,
+                stdout=out if self.terminal is None else self.terminal,
+                stderr=err if self.terminal is None else self.terminal, start_new_session=True,
             )  # fmt: skip
         return self.process
 

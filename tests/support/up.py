@@ -30,6 +30,12 @@ def add(a: int, b: int = 1) -> int:
 
 
 @live_job
+def environment() -> str:
+    """Say what a program that a job starts finds in its environment, and what this process began with."""
+    return subprocess.check_output(["env"], text=True) + Path("/proc/self/environ").read_text()
+
+
+@live_job
 def stubborn(mark: str) -> str:
     """Hear nothing the first time."""
     if Path(mark).exists():

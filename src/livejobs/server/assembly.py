@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from livejobs.server import database_config, valkey
+from livejobs.server import database_config, handover, valkey
 from livejobs.server.data import DataFolder, secret_key
 from livejobs.server.environment import OUTSIDE, Environment
 from livejobs.server.failures import StartError
@@ -27,6 +27,10 @@ BACKLOG: Final = 2048
 # other parts that stays under the ten that a stop may take
 WORKER_SECONDS: Final = 7.0
 FIRST_REQUEST_SECONDS: Final = 5.0
+CONTAINER_MARKS: Final = ("/.dockerenv", "/run/.containerenv")
+OF_A_CONTAINER: Final = (
+    "In a container: start it with --network=host, or have a proxy in the same container that asks who comes."
+)
 
 
 def run(
@@ -55,7 +59,7 @@ def run(
     with listen(address, port) as listening:
         port = listening.getsockname()[1]
         url = f"http://{_in_url(host)}:{port}/"
-        runtime = runtime_folder()
+        runtime = runtime_folder(data)
         try:
             environment = Environment(
                 tasks, data, runtime, host, port, workers, redis_url, database_url, strict, reload
@@ -75,18 +79,25 @@ def assemble(
     """Return the parts, in the order in which people are told about them."""
     runtime = environment.runtime
     assert runtime is not None
-    variables = environment.variables()
+    addresses = handover.hand_over(environment.addresses())  # open as long as we are
+    variables = {**environment.variables(), handover.VARIABLE: str(addresses)}
     marked = _marked(runtime)
     parts = [
         ManagedProcess(
-            "database", _module("preflight"), marked("database"), environment=variables, awaited=True, ends=True
+            "database",
+            _module("preflight"),
+            marked("database"),
+            environment=variables,
+            descriptors=(addresses,),
+            awaited=True,
+            ends=True,
         ),
         ManagedProcess(
             "web",
             _module("web"),
             lambda: "" if marked("web")() is not None and _serves(environment, listening) else None,
             environment={**variables, "LIVEJOBS_SOCKET": str(listening.fileno())},
-            descriptors=(listening.fileno(),),
+            descriptors=(listening.fileno(), addresses),
             stop_seconds=1.5,
         ),
         ManagedProcess(
@@ -94,6 +105,7 @@ def assemble(
             _module("worker"),
             marked("worker"),
             environment=variables,
+            descriptors=(addresses,),
             stop_seconds=WORKER_SECONDS,
         ),
         ManagedProcess(
@@ -101,6 +113,7 @@ def assemble(
             [*_module("cli"), "maintain"],
             marked("maintenance"),
             environment=variables,
+            descriptors=(addresses,),
             stop_seconds=2.0,
         ),
     ]
@@ -120,6 +133,7 @@ def _valkey(environment: Environment, binary: str, folder: Path) -> ManagedProce
         awaited=True,
         shown=False,
         stop_seconds=1.0,
+        mend=lambda: valkey.set_aside(folder),
     )
 
 
@@ -172,9 +186,10 @@ def loopback_address(host: str) -> str:
             "(sign-in for other addresses comes in a later version)."
         ) from None
     if not address.is_loopback:
+        container = f" {OF_A_CONTAINER}" if any(Path(mark).exists() for mark in CONTAINER_MARKS) else ""
         raise StartError(
             f"Listening on {host} would let others in; use 127.0.0.1, ::1 or localhost "
-            "(sign-in for other addresses comes in a later version)."
+            f"(sign-in for other addresses comes in a later version).{container}"
         )
     return str(address)
 
@@ -207,22 +222,40 @@ def _why_not(error: OSError, address: str, port: int) -> str:
     return f"Port {port} on {address} cannot be opened: {error.strerror}."
 
 
-def runtime_folder() -> Path:
+def runtime_folder(data: Path) -> Path:
     """Make a folder that only we may enter, with a path short enough for a socket in it.
+
+    In the data folder, if it can be: what cleans up old temporary files, or after somebody who has logged out, would
+    take the sockets from a server that runs.
 
     :raises StartError: there is no place for one.
     """
-    for base in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"):  # noqa: S108 - mkdtemp makes it private
+    places = (data, os.environ.get("TMPDIR"), os.environ.get("XDG_RUNTIME_DIR"), "/tmp", "/var/tmp")  # noqa: S108 - mkdtemp makes it private
+    for base in places:
         if not base:
             continue
         try:
             folder = Path(tempfile.mkdtemp(prefix="livejobs-", dir=base))
         except OSError:
             continue
-        if len(os.fsencode(folder / "valkey.sock")) <= valkey.SOCKET_PATH_MAX:
+        if _takes_sockets(folder):
             return folder
-        folder.rmdir()
+        shutil.rmtree(folder, ignore_errors=True)
     raise StartError("There is no place for a runtime folder; set TMPDIR to a short path that can be written.")
+
+
+def _takes_sockets(folder: Path) -> bool:
+    """Whether a socket can be made in a folder: some file systems have none, and a path may be too long."""
+    path = folder / "valkey.sock"
+    if len(os.fsencode(path)) > valkey.SOCKET_PATH_MAX:
+        return False
+    try:
+        with socket.socket(socket.AF_UNIX) as trial:
+            trial.bind(str(path))
+        path.unlink()
+    except OSError:
+        return False
+    return True
 
 
 def _in_url(host: str) -> str:

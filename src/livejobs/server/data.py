@@ -50,9 +50,30 @@ class DataFolder:
             raise StartError(f"The data folder {self.path} is not a folder.") from None
         except OSError as error:
             raise StartError(f"The data folder {self.path} cannot be written: {error.strerror}.") from None
+        self._keep_to_us()
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise StartError(f"The data folder {self.path} cannot be written: Permission denied.")
         self._wait_for_lock()
+
+    def _keep_to_us(self) -> None:
+        """Let nobody else into it: sessions, params and logs are in there, and whoever has the key is everybody.
+
+        :raises StartError: it belongs to somebody else, who could open it again.
+        """
+        found = self.path.stat()
+        if found.st_uid != os.geteuid():
+            raise StartError(
+                f"The data folder {self.path} belongs to another user (uid {found.st_uid}; you are {os.geteuid()});"
+                " give it to this one (chown), or name another with --data."
+            )
+        try:
+            if found.st_mode & 0o077:
+                self.path.chmod(0o700)
+            for file in self.path.glob("*"):
+                if file.is_file() and not file.is_symlink() and file.stat().st_mode & 0o077:
+                    file.chmod(0o600)
+        except OSError as error:
+            raise StartError(f"The data folder {self.path} cannot be kept from others: {error.strerror}.") from None
 
     def _wait_for_lock(self) -> None:
         deadline = time.monotonic() + LOCK_PATIENCE
@@ -147,13 +168,15 @@ def secret_key(data: Path) -> str:
         if not path.exists():
             data.mkdir(parents=True, exist_ok=True, mode=0o700)
             aside = data / f"secret_key.{os.getpid()}"
-            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_urlsafe(50))
-            # link, not rename: of two processes that start together one wins and both read the same key
-            with suppress(FileExistsError):
-                path.hardlink_to(aside)
-            aside.unlink()
+            try:
+                descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+                with os.fdopen(descriptor, "w") as file:
+                    file.write(secrets.token_urlsafe(50))
+                # link, not rename: of two processes that start together one wins and both read the same key
+                with suppress(FileExistsError):
+                    path.hardlink_to(aside)
+            finally:
+                aside.unlink(missing_ok=True)
         key = path.read_text().strip()
     except OSError as error:
         raise StartError(f"The secret key {path} cannot be read or written: {error.strerror}.") from None

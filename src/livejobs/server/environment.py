@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from livejobs.server import handover
+
 SETTINGS_MODULE: Final = "livejobs.server.project.settings"
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8000
@@ -57,8 +59,12 @@ class Environment:
     reload: bool = False
 
     @classmethod
-    def read(cls, variables: Mapping[str, str] = os.environ) -> Environment:
-        """Read what the supervisor wrote, with defaults for what it did not."""
+    def read(cls, variables: Mapping[str, str] = os.environ, addresses: Mapping[str, str] | None = None) -> Environment:
+        """Read what the supervisor wrote, with defaults for what it did not.
+
+        :param addresses: REDIS_URL and DATABASE_URL; without, as they were handed over to this process.
+        """
+        addresses = handover.take() if addresses is None else addresses
         runtime = variables.get("LIVEJOBS_RUNTIME", "")
         return cls(
             tasks=variables.get("LIVEJOBS_TASKS", ""),
@@ -67,8 +73,8 @@ class Environment:
             host=variables.get("LIVEJOBS_HOST") or DEFAULT_HOST,
             port=int(variables.get("LIVEJOBS_PORT") or DEFAULT_PORT),
             workers=int(variables.get("LIVEJOBS_WORKERS") or default_workers()),
-            redis_url=variables.get("REDIS_URL", ""),
-            database_url=variables.get("DATABASE_URL", ""),
+            redis_url=addresses.get("REDIS_URL", ""),
+            database_url=addresses.get("DATABASE_URL", ""),
             reload=variables.get("LIVEJOBS_RELOAD") == "1",
             strict=variables.get("LIVEJOBS_STRICT") == "1",
         )
@@ -85,9 +91,13 @@ class Environment:
         """The URL of the Redis or Valkey in use, without a database number where none was given."""
         return self.redis_url or f"unix://{self.valkey_socket}"
 
+    def addresses(self) -> dict[str, str]:
+        """What a part gets beside its variables (`handover`), for there are passwords in it."""
+        return {"REDIS_URL": self.redis_url, "DATABASE_URL": self.database_url}
+
     def variables(self) -> dict[str, str]:
         """What a part gets: our own environment, ours added, what would mislead Celery or Django taken out."""
-        result = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+        result = {name: value for name, value in os.environ.items() if name not in (*FOREIGN, *OUTSIDE)}
         result |= {
             "DJANGO_SETTINGS_MODULE": SETTINGS_MODULE,
             "LIVEJOBS_TASKS": self.tasks,
@@ -97,8 +107,6 @@ class Environment:
             "LIVEJOBS_PORT": str(self.port),
             "LIVEJOBS_WORKERS": str(self.workers),
             "LIVEJOBS_VALKEY_SOCKET": "" if self.redis_url else str(self.valkey_socket),
-            "REDIS_URL": self.redis_url,
-            "DATABASE_URL": self.database_url,
             "LIVEJOBS_RELOAD": "1" if self.reload else "",
             "LIVEJOBS_STRICT": "1" if self.strict else "",
             "PYTHONUNBUFFERED": "1",

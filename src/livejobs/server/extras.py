@@ -5,6 +5,7 @@ The console script begins here, because the command line itself cannot be import
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.util import find_spec
 from typing import Final
@@ -44,6 +45,17 @@ def require_driver(database_url: str) -> None:
         raise StartError("PostgreSQL (DATABASE_URL) needs more than the app: pip install 'livejobs[postgresql]'")
 
 
+def require_folder() -> None:
+    """Refuse to run in a folder that was deleted: every relative path would be a puzzle.
+
+    :raises StartError: it was.
+    """
+    try:
+        os.getcwd()
+    except OSError:
+        raise StartError("The folder you are in does not exist any more; go to another one (cd).") from None
+
+
 def _installed(name: str) -> bool:
     return find_spec(name) is not None
 
@@ -51,10 +63,12 @@ def _installed(name: str) -> bool:
 def main() -> None:
     """Run the command `livejobs` and exit."""
     try:
+        require_folder()
         require_server(next((word for word in sys.argv[1:] if not word.startswith("-")), ""))
+        from livejobs.server import cli
     except StartError as error:
         sys.stderr.write(f"livejobs: {error.message}\n")
         sys.exit(1)
-    from livejobs.server import cli
-
+    except KeyboardInterrupt:  # while it is still being loaded
+        sys.exit(130)
     cli.main()

@@ -35,6 +35,11 @@ class Guard:
         for session in self.sessions:
             self._write(f"+{session}")
 
+    @property
+    def pid(self) -> int:
+        """Its process; 0 before it was started."""
+        return self.process.pid if self.process is not None else 0
+
     def keep(self) -> None:
         """Start it again if somebody killed it."""
         if self.process is not None and self.process.poll() is not None:

@@ -47,6 +47,7 @@ class ManagedProcess:
     :param ends: whether it ends by itself when its work is done.
     :param shown: whether what it writes is passed on, or only kept in case it dies.
     :param stop_seconds: how long it may take to stop.
+    :param mend: asked once where it cannot be started: it mends what can be, and says what it did; None: nothing.
     """
 
     name: str
@@ -60,6 +61,7 @@ class ManagedProcess:
     ends: bool = False
     shown: bool = True
     stop_seconds: float = 1.0
+    mend: Callable[[], str | None] | None = None
 
     stage: Stage = Stage.WAITING
     process: subprocess.Popen[bytes] | None = None
@@ -70,6 +72,7 @@ class ManagedProcess:
     delay: float = FIRST_DELAY
     was_ready: bool = False
     replaced: bool = False  # on purpose; it is not ready yet
+    mended: bool = False  # what kept it from starting, since it was ready
     failed_starts: int = 0
     detail: str = ""
     last: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
@@ -92,7 +95,7 @@ class ManagedProcess:
             pass_fds=self.descriptors,
             # a session of its own: Ctrl-C in the terminal reaches only us, and we stop everything in order
             start_new_session=True,
-            preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - this process has one thread
+            preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - no other thread holds what this needs
         )
         self.pid = self.process.pid
         self.stage = Stage.STARTING

@@ -7,8 +7,10 @@ import sys
 from typing import Final, TextIO
 
 from livejobs.sanitize import one_line
+from livejobs.server.line_writer import LineWriter
 
 NAME_WIDTH: Final = 12
+LAST_SECONDS: Final = 1.0  # how long the last lines may take
 GREEN: Final = "\x1b[32m"
 DIM: Final = "\x1b[2m"
 PLAIN: Final = "\x1b[0m"
@@ -17,12 +19,14 @@ PLAIN: Final = "\x1b[0m"
 class Output:
     """Progress on stdout; what parts and jobs write, warnings and errors on stderr.
 
-    Somebody may close our output (`livejobs up | head`): then it is silent, and the server goes on.
+    Somebody may close our output (`livejobs up | head`): then it is silent, and the server goes on. Or stop reading it:
+    then lines wait, and are left out.
     """
 
     def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
         self.out = out or sys.stdout
         self.err = err or sys.stderr
+        self._writers: dict[tuple[int, int], LineWriter] = {}  # by device and inode
         # "ok" where the terminal's encoding has no check mark
         self.check = "✓" if _can_write(self.out, "✓") else "ok"
         self.bar = "│" if _can_write(self.err, "│") else "|"
@@ -44,17 +48,32 @@ class Output:
         """Write one line that a part wrote."""
         self._write(self.err, f"{_colour(self.err, DIM, f'{name:<{NAME_WIDTH}}{self.bar}')} {one_line(line)}")
 
+    def flush(self) -> None:
+        """Have written what was said, where somebody reads it."""
+        for writer in set(self._writers.values()):
+            writer.flush(LAST_SECONDS)
+
     def _write(self, stream: TextIO, line: str) -> None:
-        try:
-            stream.write(line.encode(stream.encoding or "utf-8", "replace").decode(stream.encoding or "utf-8") + "\n")
+        encoding = stream.encoding or "utf-8"
+        data = f"{line}\n".encode(encoding, "replace")
+        writer = self._writer(stream)
+        if writer is not None:
+            writer.write(data)
+        else:
+            stream.write(data.decode(encoding))
             stream.flush()
+
+    def _writer(self, stream: TextIO) -> LineWriter | None:
+        """Who writes to a stream: one for both where they are one terminal, so that lines keep their order."""
+        try:
+            descriptor = stream.fileno()
+            found = os.fstat(descriptor)
         except (OSError, ValueError):
-            # closed at the other end; point it somewhere harmless, or Python complains again as it exits
-            silence = open(os.devnull, "w")  # noqa: SIM115 - kept for the rest of the process
-            if stream is self.out:
-                self.out = sys.stdout = silence
-            else:
-                self.err = sys.stderr = silence
+            return None  # text that is kept in memory
+        place = (found.st_dev, found.st_ino)
+        if place not in self._writers:
+            self._writers[place] = LineWriter(descriptor)
+        return self._writers[place]
 
 
 def _can_write(stream: TextIO, text: str) -> bool:

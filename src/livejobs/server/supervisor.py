@@ -1,11 +1,13 @@
 """Starts the parts, says in order when each is ready, restarts what dies, stops everything in reverse.
 
-One process, one thread, one loop. It imports neither Django nor anybody's jobs, so that nothing in it can break.
+One process with one loop, in one thread; another writes lines. It imports neither Django nor anybody's jobs, so that
+nothing in it can break.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import selectors
 import signal
 import socket
@@ -88,10 +90,13 @@ class Supervisor:
                 self._tell()
                 self.reloading.look(settled=not self.untold and self._all_ready())
                 self._let_go()
+                self._collect_orphans()
             self.output.say("Stopping…")
         finally:
             self._stop()
+            self.output.flush()
         self.output.say("Stopped.")
+        self.output.flush()
 
     def _listen_to_signals(self) -> None:
         reader, writer = socket.socketpair()
@@ -191,7 +196,7 @@ class Supervisor:
             guard.end({part.pid}, seconds=1)
 
     def _note_ready(self, part: ManagedProcess) -> None:
-        part.was_ready, part.replaced = True, False
+        part.was_ready, part.replaced, part.mended = True, False, False
         part.failed_starts = 0
         held, part.held = part.held, []
         for line in held:
@@ -286,12 +291,26 @@ class Supervisor:
                 self.end(old)
         self.leaving = [(old, until) for old, until in self.leaving if old.running]
 
+    def _collect_orphans(self) -> None:
+        """Collect what others left: as the first process of a container, whatever lost its parent is ours."""
+        ours = {
+            part.pid for part in (*self.parts, *self.reloading.standbys.values(), *(old for old, _ in self.leaving))
+        }
+        ours.add(self.guard.pid)
+        with suppress(ChildProcessError):
+            while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+                if ended.si_pid in ours:
+                    return  # its turn comes first
+                os.waitpid(ended.si_pid, 0)
+
     def _died(self, part: ManagedProcess, code: int) -> None:
         failed = read_mark(self.runtime, part.name, "failed")
         if failed is not None and not part.was_ready:
             part.held.clear()
             raise StartError(str(failed["sentence"]))
         wait = part.back_off()
+        if part.failed_starts >= FAILED_STARTS and self._mended(part):
+            return
         if part.was_ready:
             self.output.warn(
                 f"{part.name} ended unexpectedly ({how_it_ended(code)}); starting it again in {wait:.1f} s."
@@ -303,6 +322,14 @@ class Supervisor:
             for line in part.last:
                 self.output.passed_on(part.name, line)
             raise StartError(f"{part.name} could not be started: it ended{tries} with {how_it_ended(code)}.")
+
+    def _mended(self, part: ManagedProcess) -> bool:
+        """Whether there was something to mend in what keeps a part from starting; once, until it is ready."""
+        said = part.mend() if part.mend is not None and not part.mended else None
+        if said is not None:
+            self.output.warn(said)
+            part.mended, part.failed_starts, part.start_at = True, 0, time.monotonic()
+        return said is not None
 
     # ------------------------------------------------------------ stopping
 

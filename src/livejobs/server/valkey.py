@@ -65,6 +65,26 @@ def _quoted(text: str) -> str:
     return f'"{"".join(escaped)}"'
 
 
+def set_aside(folder: Path) -> str | None:
+    """Put away what a Valkey that does not start has stored, and say so; None where there is nothing.
+
+    A power cut may have torn its file. It holds messages about jobs, not the jobs: those are published again.
+    """
+    if not any(folder.iterdir()):
+        return None
+    aside = folder.with_name(f"{folder.name}.broken")
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
+        folder.mkdir(mode=0o700)
+    except OSError:
+        return None
+    return (
+        f"The queue in {folder} could not be read. It was set aside as {aside.name}, and a new one is begun;"
+        " no job is lost, for they are in the database."
+    )
+
+
 def answers(socket_path: Path) -> str | None:
     """Return the server's version once it answers PING, or None while it does not (starting, or still loading)."""
     try:

@@ -6,7 +6,9 @@ browsers wait in the socket's queue instead of being refused.
 
 from __future__ import annotations
 
+import logging
 import os
+import resource
 import socket
 import sys
 from typing import Final
@@ -19,7 +21,11 @@ from livejobs.server.http_protocol import BoundedProtocol, allow_long_heads
 from livejobs.server.part import load_jobs, load_later, run_part, wait_for_servers
 from livejobs.server.readiness import mark_ready
 
+logger = logging.getLogger("livejobs.server")
 SOCKET_VARIABLE: Final = "LIVEJOBS_SOCKET"  # the number of the listening socket's descriptor
+MOST_DESCRIPTORS: Final = 16_384
+FEW_DESCRIPTORS: Final = 1_024
+OWN_DESCRIPTORS: Final = 60  # that a web process has without any page
 GRACEFUL_SECONDS: Final = 2  # how long open connections may take to end; stopping has 10 s in all
 
 
@@ -54,11 +60,25 @@ def configuration(environment: Environment) -> uvicorn.Config:
     )
 
 
+def raise_descriptor_limit() -> None:
+    """Have as many descriptors as we may: each page that is open takes one. Jobs keep the limit they would have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if wanted < FEW_DESCRIPTORS:
+        logger.warning(
+            "Only %d files may be open at a time (ulimit -n), so about %d pages can be followed live.",
+            wanted, wanted - OWN_DESCRIPTORS,
+        )  # fmt: skip
+
+
 def main() -> int:
     """Serve until told to stop."""
     load_later()
     allow_long_heads()
     config = configuration(Environment.read())
+    raise_descriptor_limit()
     config.load()  # all that it imports, before the jobs
     load_jobs("web")
     from livejobs.health.notices import add_source

@@ -9,6 +9,7 @@ import warnings
 from importlib import import_module
 from typing import Any, Final
 
+from livejobs.server import handover
 from livejobs.server.environment import Environment
 from livejobs.server.failures import StartError
 from livejobs.server.part import load_jobs, load_later, run_part, wait_for_servers
@@ -85,6 +86,7 @@ def main() -> int:
     warnings.filterwarnings("ignore", category=SecurityWarning)
     for name in AHEAD:
         import_module(name)
+    import_module("livejobs.worker.zygotes").hand_on.append(handover.hand_on)
     load_jobs("worker")
     wait_for_servers()
     # not Celery's own command, which imports a shell with colours and completion

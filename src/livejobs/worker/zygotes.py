@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ from livejobs.hints import publishing
 from livejobs.runner import start
 from livejobs.runner.zygote import cover, inherited_lines
 
+# what a new Python is told beside our environment: variables, and a descriptor that it inherits; the last one is asked
+hand_on: Final[list[Callable[[], tuple[dict[str, str], int | None]]]] = [lambda: ({}, None)]
 _kept: Final[list[Any]] = []  # connections of the process that forked us: collected, they would say good-bye on them
 
 
@@ -36,13 +39,19 @@ def fork(line: socket.socket, page: int) -> int:
 
 def execute(line: socket.socket, page: int) -> int:
     """Start a zygote that imports everything anew, from a process with threads."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    more, descriptor = hand_on[-1]()
+    environment = {**os.environ, **more, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     command = [
         sys.executable, "-m", start.__name__, str(line.fileno()), str(page), str(conf.WATCHDOG_SECONDS), app_path(),
     ]  # fmt: skip
-    process = subprocess.Popen(  # noqa: S603 - our own module
-        command, env=environment, pass_fds=(line.fileno(), page), stdin=subprocess.DEVNULL
-    )
+    passed = [line.fileno(), page] if descriptor is None else [line.fileno(), page, descriptor]
+    try:
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            command, env=environment, pass_fds=passed, stdin=subprocess.DEVNULL
+        )
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
     process.returncode = 0  # the place waits for it
     return process.pid
 

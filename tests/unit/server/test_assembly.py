@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,11 +49,17 @@ def test_an_address_of_this_machine(host, address):
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "8.8.8.8", "fe80::1"])
-def test_an_address_that_lets_others_in_is_refused(host):
+def test_an_address_that_lets_others_in_is_refused(host, monkeypatch):
+    monkeypatch.setattr(assembly, "CONTAINER_MARKS", ("/no/such/mark",))
     assert sentence_of(assembly.loopback_address, host) == (
         f"Listening on {host} would let others in; use 127.0.0.1, ::1 or localhost "
         "(sign-in for other addresses comes in a later version)."
     )
+
+
+def test_in_a_container_the_sentence_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setattr(assembly, "CONTAINER_MARKS", (str(tmp_path),))
+    assert "In a container: start it with --network=host, or " in sentence_of(assembly.loopback_address, "0.0.0.0")
 
 
 @pytest.mark.parametrize("host", ["example.com", "", "127.0.0.1:8000", "127.1"])
@@ -92,25 +100,45 @@ def test_a_port_that_is_not_for_us(monkeypatch):
 # ---------------------------------------------------------------- the runtime folder
 
 
-def test_a_folder_for_us_alone_where_the_system_wants_such_things(monkeypatch, tmp_path):
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder with a path that is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="lj-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_a_folder_for_us_alone_in_the_data_folder_where_nobody_cleans_up(monkeypatch, short, tmp_path):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setattr(valkey, "SOCKET_PATH_MAX", 200)
 
-    folder = assembly.runtime_folder()
+    folder = assembly.runtime_folder(short)
 
-    assert folder.parent == tmp_path
+    assert folder.parent == short
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert assembly.runtime_folder() != folder
+    assert list(folder.iterdir()) == []
+    assert assembly.runtime_folder(short) != folder
+
+
+def test_where_the_data_folder_takes_no_sockets_another_one_will_do(monkeypatch, short):
+    (short / "other").mkdir()
+    monkeypatch.setenv("TMPDIR", str(short / "other"))
+    bind = socket.socket.bind
+
+    def refuse(self: socket.socket, address: Any) -> None:
+        if Path(str(address)).parent.parent == short:
+            raise PermissionError(1, "Operation not permitted")
+        bind(self, address)
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    assert assembly.runtime_folder(short).parent == short / "other"
+    assert [each.name for each in short.iterdir()] == ["other"]
 
 
 @pytest.mark.parametrize("place", ["too long", "nowhere"])
-def test_a_place_that_cannot_hold_a_socket_is_passed_over(monkeypatch, tmp_path, place):
+def test_a_place_that_cannot_hold_a_socket_is_passed_over(tmp_path, place):
     base = tmp_path / ("x" * 100)
     if place == "too long":
         base.mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(base))
-
-    folder = assembly.runtime_folder()
+    folder = assembly.runtime_folder(base)
     folder.rmdir()
 
     assert folder.parent != base
@@ -118,9 +146,11 @@ def test_a_place_that_cannot_hold_a_socket_is_passed_over(monkeypatch, tmp_path,
     assert not base.exists() or list(base.iterdir()) == []
 
 
-def test_no_place_anywhere(monkeypatch):
+def test_no_place_anywhere(monkeypatch, tmp_path):
     monkeypatch.setattr(valkey, "SOCKET_PATH_MAX", 5)
-    assert sentence_of(assembly.runtime_folder).startswith("There is no place for a runtime folder; set TMPDIR ")
+    assert sentence_of(assembly.runtime_folder, tmp_path).startswith(
+        "There is no place for a runtime folder; set TMPDIR "
+    )
 
 
 # ---------------------------------------------------------------- the parts
@@ -158,7 +188,10 @@ def test_with_a_redis_outside_there_is_no_valkey_and_nobody_waits_for_it(tmp_pat
 
     assert list(parts) == ["database", "web", "worker", "maintenance"]
     assert [name for name, part in parts.items() if part.awaited] == ["database"]
-    assert parts["worker"].environment["REDIS_URL"] == "redis://host"
+    (addresses,) = parts["worker"].descriptors
+    assert parts["worker"].environment["LIVEJOBS_HANDOVER"] == str(addresses)
+    assert json.loads(os.pread(addresses, 1000, 0)) == {"REDIS_URL": "redis://host", "DATABASE_URL": ""}
+    assert "redis://host" not in str([part.environment for part in parts.values()])
 
 
 def test_each_of_ours_is_a_module_that_the_current_folder_cannot_replace(environment, listening):
@@ -166,14 +199,14 @@ def test_each_of_ours_is_a_module_that_the_current_folder_cannot_replace(environ
 
     for name, module in {"database": "preflight", "web": "web", "worker": "worker", "maintenance": "cli"}.items():
         assert parts[name].command[:4] == [sys.executable, "-P", "-m", f"livejobs.server.{module}"]
-        assert Environment.read(parts[name].environment) == environment
+        assert Environment.read(parts[name].environment, {}) == environment
     assert parts["maintenance"].command[4:] == ["maintain"]
 
 
 def test_web_serves_the_socket_that_we_opened(environment, listening):
     web = assembled(environment, listening)["web"]
 
-    assert web.descriptors == (listening.fileno(),)
+    assert web.descriptors[0] == listening.fileno()
     assert web.environment["LIVEJOBS_SOCKET"] == str(listening.fileno())
 
 

@@ -166,6 +166,30 @@ def test_a_file_in_the_place_of_a_subfolder_is_refused(folder):
         folder.subfolder("valkey")
 
 
+def test_a_folder_that_was_open_to_others_is_closed(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    folder.chmod(0o777)
+    for name in ("livejobs.sqlite3", "secret_key"):
+        (folder / name).write_text("ours")
+        (folder / name).chmod(0o644)
+    outside = tmp_path / "outside"
+    outside.touch(0o644)
+    (folder / "link").symlink_to(outside)
+
+    DataFolder(folder).take()
+
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {(folder / name).stat().st_mode & 0o777 for name in ("livejobs.sqlite3", "secret_key", "lock")} == {0o600}
+    assert outside.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_folder_of_another_user_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(StartError, match=r"^The data folder .* belongs to another user \(uid \d+; you are \d+\); give"):
+        DataFolder(tmp_path).take()
+
+
 # ---------------------------------------------------------------- the secret key
 
 
@@ -202,3 +226,13 @@ def test_a_key_that_cannot_be_used_is_said(tmp_path):
     (tmp_path / "secret_key").mkdir()
     with pytest.raises(StartError, match=r"cannot be read or written: Is a directory\.$"):
         secret_key(tmp_path)
+
+
+def test_a_full_disk_leaves_no_half_of_a_key(tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fdopen", full)
+    with pytest.raises(StartError, match="No space left on device"):
+        secret_key(tmp_path)
+    assert list(tmp_path.iterdir()) == []

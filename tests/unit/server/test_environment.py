@@ -17,17 +17,17 @@ WHOLE = Environment(
 
 
 def test_a_part_reads_what_the_supervisor_wrote():
-    assert Environment.read(WHOLE.variables()) == WHOLE
+    assert Environment.read(WHOLE.variables(), WHOLE.addresses()) == WHOLE
     small = Environment(data=Path("/data"), runtime=Path("/run/lj"))
-    assert Environment.read(small.variables()) == small
+    assert Environment.read(small.variables(), small.addresses()) == small
 
 
 def test_every_variable_has_a_default(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    assert Environment.read({}) == Environment(data=tmp_path / ".livejobs", workers=default_workers())
+    assert Environment.read({}, {}) == Environment(data=tmp_path / ".livejobs", workers=default_workers())
     empty = dict.fromkeys(WHOLE.variables(), "")
-    assert Environment.read(empty) == Environment.read({})
+    assert Environment.read(empty, {}) == Environment.read({}, {})
 
 
 def test_what_would_mislead_celery_or_django_is_left_out(monkeypatch):
@@ -42,14 +42,13 @@ def test_what_would_mislead_celery_or_django_is_left_out(monkeypatch):
     assert variables["MY_OWN"] == "kept"
 
 
-def test_an_outside_address_that_is_not_meant_does_not_leak_in(monkeypatch):
-    """The supervisor read it; what it then tells its parts is what holds."""
+def test_addresses_are_in_no_environment(monkeypatch):
+    """The supervisor read them; what it then hands to its parts is what holds."""
     monkeypatch.setenv("REDIS_URL", "redis://stale")
     monkeypatch.setenv("DATABASE_URL", "sqlite:///stale")
 
-    variables = Environment(data=Path("/data"), runtime=Path("/run/lj")).variables()
-
-    assert (variables["REDIS_URL"], variables["DATABASE_URL"]) == ("", "")
+    assert not {"REDIS_URL", "DATABASE_URL"} & set(WHOLE.variables())
+    assert WHOLE.addresses() == {"REDIS_URL": "redis://host", "DATABASE_URL": "postgresql://host/jobs"}
 
 
 def test_where_the_queue_is():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
@@ -92,3 +93,22 @@ def test_the_console_script_says_what_is_missing(without, monkeypatch, capsys):
 
     assert ended.value.code == 1
     assert capsys.readouterr().err.startswith("livejobs: livejobs maintain needs more than the app: ")
+
+
+def test_a_folder_that_was_deleted_is_said_in_one_sentence(tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = "import os, sys; from livejobs.server import extras; os.rmdir(os.getcwd()); extras.main()"
+    done = subprocess.run([sys.executable, "-P", "-c", script], cwd=gone, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "livejobs: The folder you are in does not exist any more; go to another one (cd).\n"
+
+
+def test_ctrl_c_while_it_is_loaded_is_no_traceback(monkeypatch):
+    def interrupted(_command: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(extras, "require_server", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        extras.main()
+    assert ended.value.code == 130

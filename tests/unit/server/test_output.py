@@ -83,6 +83,19 @@ def test_an_encoding_nobody_knows_is_taken_for_the_simplest():
     assert Output(Odd(), io.StringIO()).check == "ok"
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_one_terminal_gets_the_lines_of_both_in_order(together, tmp_path):
+    with (tmp_path / "out").open("w") as out, (tmp_path / ("out" if together else "err")).open("a") as err:
+        output = Output(out, err)
+        for number in range(200):
+            output.say(f"said {number}")
+            output.warn(f"warned {number}")
+        output.flush()
+    lines = (tmp_path / "out").read_text().splitlines()
+    said, warned = ([f"{word} {number}" for number in range(200)] for word in ("said", "warned"))
+    assert lines == ([line for pair in zip(said, warned, strict=True) for line in pair] if together else said)
+
+
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_when_somebody_closes_our_output_we_are_silent_and_go_on(stream, tmp_path):
     """As `livejobs up | head -1` does."""

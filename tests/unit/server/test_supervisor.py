@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import json
 import os
@@ -34,6 +35,7 @@ URL = "http://127.0.0.1:8000/"
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 READY = "Livejobs is ready"
 DEAF = "trap '' TERM; echo up; while :; do sleep 60; done"
+PR_SET_CHILD_SUBREAPER = 36
 POLITE = "trap 'echo bye; exit 0' TERM; echo up; sleep 60 & wait"
 
 
@@ -273,6 +275,39 @@ def test_one_that_dies_three_times_before_it_was_ready_ends_the_start(part, serv
     assert (valkey.stage, worker.stage) == (Stage.STOPPED, Stage.STOPPED)
 
 
+def test_what_keeps_one_from_starting_is_mended_once_and_said(part, serve, said, tmp_path):
+    mark = tmp_path / "mended"
+    valkey = when_up(part("valkey", f"[ -e {mark} ] || exit 1; echo up; exec sleep 60", shown=False))
+    found: list[int] = []
+
+    def mend() -> str:
+        found.append(valkey.failed_starts)
+        mark.touch()
+        return "It was mended."
+
+    valkey.mend = mend
+    said.then[READY] = stop
+    serve(valkey).run()
+    assert found == [supervisor.FAILED_STARTS]
+    assert said.lines()[:2] == ["It was mended.", "ok valkey ready in N s"]
+    assert not valkey.mended
+
+
+@pytest.mark.parametrize("said_by_mend", ["It was mended.", None])
+def test_what_cannot_be_mended_ends_the_start(part, serve, said_by_mend: str | None):
+    valkey = part("valkey", "exit 1", probe=never)
+    calls: list[str] = []
+
+    def mend() -> str | None:
+        calls.append("mended")
+        return said_by_mend
+
+    valkey.mend = mend
+    with pytest.raises(StartError, match="it ended 3 times with exit code 1"):
+        serve(valkey).run()
+    assert calls == ["mended"]
+
+
 def test_one_that_takes_too_long_is_killed_and_counts_as_dead(part, serve, monkeypatch):
     monkeypatch.setattr(managed_process, "START_SECONDS", 0.03)
 
@@ -477,6 +512,27 @@ def test_a_signal_stops_it_at_once(part, serve, said, gate, monkeypatch, number)
 
     assert said.lines()[-2:] == ["Stopping…", "Stopped."]
     assert time.monotonic() - began < 15
+
+
+@pytest.fixture
+def first_process() -> Iterator[None]:
+    """As in a container: what loses its parent is ours."""
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+    yield
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 0)
+
+
+def test_what_lost_its_parent_is_collected(part, serve, said, tmp_path, first_process):
+    file = tmp_path / "orphan"
+    leaves = part("worker", f"sh -c 'sleep 0.05 & echo $! >{file}.new'; mv {file}.new {file}; exec sleep 60")
+
+    def is_gone() -> str | None:
+        return "" if file.exists() and not Path(f"/proc/{file.read_text().strip()}").exists() else None
+
+    said.then[READY] = stop
+    serve(leaves, part("web", probe=is_gone)).run()
+    assert "ok web ready in N s" in said.lines()
 
 
 def test_it_can_be_stopped_while_it_starts(part, serve, said):

@@ -162,3 +162,35 @@ def test_what_is_no_such_url(url, sentence):
 )
 def test_a_url_is_shown_without_its_secrets(url, shown):
     assert valkey.shown(url) == shown
+
+
+# ---------------------------------------------------------------- what it stored
+
+
+def test_what_cannot_be_read_is_set_aside_and_said(tmp_path):
+    folder = tmp_path / "valkey"
+    (folder / "appendonlydir").mkdir(parents=True)
+    (tmp_path / "valkey.broken" / "of before").mkdir(parents=True)
+
+    assert valkey.set_aside(folder) == (
+        f"The queue in {folder} could not be read. It was set aside as valkey.broken, and a new one is begun;"
+        " no job is lost, for they are in the database."
+    )
+    assert list(folder.iterdir()) == []
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert [each.name for each in (tmp_path / "valkey.broken").iterdir()] == ["appendonlydir"]
+
+
+def test_where_nothing_is_stored_nothing_is_set_aside(tmp_path):
+    assert valkey.set_aside(tmp_path) is None
+
+
+def test_what_cannot_be_moved_stays(tmp_path, monkeypatch):
+    (tmp_path / "x").touch()
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    assert valkey.set_aside(tmp_path) is None
+    assert (tmp_path / "x").exists()

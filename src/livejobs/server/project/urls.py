@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from livejobs.web.views import index
 
+handler500 = "livejobs.server.project.views.failed"
 urlpatterns = [
     path("", include("livejobs.urls")),
     path("dashboard/", index),
