@@ -222,6 +222,6 @@ def test_the_names_of_edges_are_all_told():
 def test_every_field_of_the_table_is_one_that_the_example_knows():
     named_fields = set(re.findall(r"`([a-z]+)`", " ".join(re.findall(r"\|([^|]*)\|$", LOGGING, re.MULTILINE))))
     example = next(blocks(ROOT / "docs/reference/logging.md", "python"))
-    known = re.search(r"FIELDS = (\(.*?\))", example)
+    known = re.search(r"FIELDS = (\(.*?\))", example, re.DOTALL)
     assert known
     assert named_fields | {"event"} == set(ast.literal_eval(known[1]))

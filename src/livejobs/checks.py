@@ -38,7 +38,7 @@ def _check_types(given: dict[str, Any]) -> list[CheckMessage]:
     return [
         Error(f"LIVEJOBS[{setting.name!r}] must be {words}, not {given[setting.name]!r}.", id="livejobs.E011")
         for setting in SETTINGS
-        if setting.name in given and setting.type in _TYPES
+        if setting.name in given and given[setting.name] != setting.default and setting.type in _TYPES
         for is_right, words in (_TYPES[setting.type],)
         if not is_right(given[setting.name])
     ]
@@ -59,7 +59,7 @@ def _check_values(given: dict[str, Any]) -> list[CheckMessage]:
     found = [*_check_times(given), *_check_keeping(given), *_check_layer(given.get("CHANNEL_LAYER", "default"))]
     if given.get("DATABASE", "default") not in settings.DATABASES:
         found.append(Error("LIVEJOBS['DATABASE'] names no database in DATABASES.", id="livejobs.E003"))
-    if "NAMESPACE" in given and not re.fullmatch(NAMESPACE_PATTERN, given["NAMESPACE"]):
+    if given.get("NAMESPACE") and not re.fullmatch(NAMESPACE_PATTERN, given["NAMESPACE"]):
         words = "1 to 32 letters, digits, - and _"
         found.append(Error(f"LIVEJOBS['NAMESPACE'] must be {words}, not {given['NAMESPACE']!r}.", id="livejobs.E012"))
     return found

@@ -40,6 +40,7 @@ class LogEvent(StrEnum):
     EVENT_REFUSED = "live.event_refused"
     HUB_FAILED = "live.hub_failed"
     SOCKET_REQUEST_FAILED = "socket.request_failed"
+    FEW_DESCRIPTORS = "server.few_descriptors"
     HEAD_REFUSED = "server.head_refused"
     DUTY_FAILED = "maintenance.duty_failed"
     DUTY_RESTORED = "maintenance.duty_restored"

@@ -23,6 +23,7 @@ FILES = {
     "fine.py": TASKS,
 }
 NO_SIGN_IN = r"use 127\.0\.0\.1, ::1 or localhost \(sign-in for other addresses comes in a later version\)\."
+CONTAINER = r"( In a container: start it with --network=host, or .+\.)?"  # where the tests themselves run in one
 REFUSED: list[tuple[list[str], str]] = [
     (["nowhere.py"], r"There is no file .+/nowhere\.py\."),
     (["nowhere"], r"There is no file or module nowhere\."),
@@ -33,8 +34,8 @@ REFUSED: list[tuple[list[str], str]] = [
     (["jobless.py"], r"There is no job in jobless\.py; put @live_job above a function\."),
     (["wrong.py"], r"wrong\.py:3: a cannot be a live job: parameter rows has the type list; use str, .+\."),
     (["twice.py", "--strict"], r"twice\.py:6: a cannot be .+: there is another job named a, at twice\.py:3; .+\."),
-    (["fine.py", "--host", "0.0.0.0"], rf"Listening on 0\.0\.0\.0 would let others in; {NO_SIGN_IN}"),
-    (["fine.py", "--host", "192.0.2.1"], rf"Listening on 192\.0\.2\.1 would let others in; {NO_SIGN_IN}"),
+    (["fine.py", "--host", "0.0.0.0"], rf"Listening on 0\.0\.0\.0 would let others in; {NO_SIGN_IN}{CONTAINER}"),
+    (["fine.py", "--host", "192.0.2.1"], rf"Listening on 192\.0\.2\.1 would let others in; {NO_SIGN_IN}{CONTAINER}"),
     (["fine.py", "--host", "example.org"], rf"'example\.org' is not an address of this machine; {NO_SIGN_IN}"),
     (["fine.py", "--port", "70000"], r"The port must be a number from 0 to 65535, not 70000\."),
     (["fine.py", "--port", "-1"], r"The port must be a number from 0 to 65535, not -1\."),

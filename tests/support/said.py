@@ -6,6 +6,7 @@ The chaos suite compares pages and browsers with this; `tests/vectors/describe.j
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +24,9 @@ SECOND: Final = 1_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
+HIDDEN: Final = frozenset(
+    "\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u2800\u3164\ufeff\uffa0\ufff9\ufffa\ufffb"
+) | {chr(number) for number in (*range(0x202A, 0x202F), *range(0x2060, 0x2070))}
 _STEPS: Final = ((10 * SECOND, SECOND), (MINUTE, 5 * SECOND), (10 * MINUTE, 10 * SECOND), (math.inf, MINUTE))
 
 
@@ -110,11 +114,50 @@ def describe(job: PublicJob, now: int, rights: Sequence[str] = ()) -> Row:
         kind=kind,
         word=say(kind),
         line=_LINES[kind](job, now),
-        name=job["name"] or job["title"],
-        sub=job["title"] if job["name"] else job["task"] if job["task"] != job["title"] else "",
+        name=shown(job["name"] or job["title"]),
+        sub=job["title"] if job["name"] else " · ".join(told_of(job)) or other_word(job),
         bar=bar_of(job),
         actions=actions_of(job, rights),
     )
+
+
+def other_word(job: PublicJob) -> str:
+    """The task, where its title is another word."""
+    return "" if job["task"] == job["title"] else job["task"]
+
+
+def told_of(job: PublicJob) -> list[str]:
+    """The first three params that are short, and no secret."""
+    params: Any = job["params"] or {}
+    told = []
+    for name, value in params.items():
+        text = ""
+        if isinstance(value, bool):
+            text = "true" if value else "false"
+        elif isinstance(value, int | float) and (value == 0 or 1e-4 <= abs(value) < 1e16):
+            text = str(int(value)) if value == int(value) else repr(value)
+        elif isinstance(value, str) and len(value) <= 40 and not set(value) & {"\n", "\r"}:
+            text = plain(value).strip()
+        if text and not is_secret(name):
+            told.append(shown(f"{name}: {text}"))
+    return told[:3]
+
+
+def is_secret(name: str) -> bool:
+    """Whether a param's name says that it is nobody's business."""
+    small = name.lower()
+    words = re.split("_|(?<=api)(?=key|pin)|(?<=access)(?=key|pin)|(?<=private)(?=key|pin)", small)
+    parts = ("pass", "pwd", "secret", "token", "credential", "signature")
+    return (
+        any(part in small for part in parts)
+        or bool(re.search("auth(oriz|(?!or))", small))
+        or bool({"key", "keys", "pin", "pins"} & set(words))
+    )
+
+
+def shown(text: str) -> str:
+    """A text with what is hidden in it shown."""
+    return "".join(f"[U+{ord(letter):04X}]" if letter in HIDDEN else letter for letter in text)
 
 
 def kind_of(job: PublicJob) -> str:

@@ -41,7 +41,7 @@ def test_good_settings_pass():
         ({"KEEP_SECONDS": {"failed": "a week"}}, "livejobs.E010"),
         ({"KEEP_BY_TASK": {"shop.export": 3600}}, "livejobs.E010"),
         ({"KEEP_BY_TASK": 3600}, "livejobs.E010"),
-        ({"NAMESPACE": ""}, "livejobs.E011"),
+        ({"NAMESPACE": 5}, "livejobs.E011"),
         ({"NAMESPACE": "a b"}, "livejobs.E012"),
         ({"NAMESPACE": "x" * 33}, "livejobs.E012"),
         ({"BEAT_SECONDS": "5"}, "livejobs.E011"),

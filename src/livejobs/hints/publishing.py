@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import logging
 import queue
+import re
 import threading
 import uuid
 from collections.abc import Mapping
@@ -68,6 +69,12 @@ def celery_app() -> Any:
     return made[0] if len(made) == 1 else found
 
 
+def _is_about_the_name(error: Exception) -> bool:
+    """Whether we may not have a queue of that name: RabbitMQ's 403, or a Redis whose ACL names keys."""
+    text = str(error)
+    return type(error).__name__ == "AccessRefused" or bool(re.search("(?i)no permissions.* key", text))
+
+
 class NotReturnedError(Exception):
     """The broker took a message and did not give it back."""
 
@@ -77,6 +84,7 @@ class Publisher:
 
     def __init__(self) -> None:
         self._producer: Any = None
+        self._mark = uuid.uuid4().hex
 
     def publish(self, job_id: int, attempt: int, task: str, queue_name: str) -> None:
         """Send one message.
@@ -92,19 +100,21 @@ class Publisher:
         headers = {NAMESPACE_HEADER: namespace()}
         self._send(queue_probes.TASK, queue_name, kwargs={"queue": queue_name, "number": number}, headers=headers)
 
-    def send_on(self, message: Mapping[str, Any], queue_name: str, passed: int) -> None:
-        """Put back what was another project's, as Celery's request of it says; errors as `publish`."""
+    def send_on(self, message: Mapping[str, Any], passed: int) -> None:
+        """Put back what was another project's, the way it came, as Celery's request of it says; errors as `publish`."""
         headers = {name: str(value) for name in (HEADER, NAMESPACE_HEADER) if (value := header(message, name))}
+        came = message.get("delivery_info") or {}
+        way = {"exchange": came["exchange"], "routing_key": came["routing_key"]} if came.get("exchange") else {}
         self._send(
-            message["task"], queue_name, task_id=message["id"], args=message.get("args"), kwargs=message.get("kwargs"),
-            headers={**headers, PASSED_HEADER: passed},
+            message["task"], "" if way else came["routing_key"], task_id=message["id"], args=message.get("args"),
+            kwargs=message.get("kwargs"), headers={**headers, PASSED_HEADER: passed}, **way,
         )  # fmt: skip
 
     def _send(self, task: str, queue_name: str, **options: Any) -> None:
         try:
             celery_app().send_task(
                 task,
-                queue=queue_name,
+                queue=queue_name or None,
                 producer=self._connected(),
                 retry=False,
                 ignore_result=True,
@@ -118,24 +128,29 @@ class Publisher:
     def ping(self) -> None:
         """Find out whether a message can be published and taken: one, in a queue of its own.
 
-        A broker that is read-only or out of memory, or that lets us write no more, answers everything else.
+        A broker that is read-only or out of memory, or that lets us write no more, answers everything else. One that
+        gives us rights for some names only, and not for that queue, is taken at its word.
 
         :raises Exception: whatever the transport raises when it cannot; at most after PUBLISH_SECONDS a step.
         """
-        name = f"livejobs.ping.{uuid.uuid4().hex}"
         try:
             connection = self._connected().connection
             connection.ensure_connection(max_retries=0)  # channel() alone would wait 2 s and try again
             with connection.channel() as channel:
-                queue = Queue(name, Exchange(""), name, durable=False, exclusive=True, auto_delete=True)(channel)
-                queue.queue_declare()
-                Producer(channel).publish("", exchange="", routing_key=name)
-                if queue.get(no_ack=True) is None:
-                    raise NotReturnedError("A message that was published was not there.")
-                queue.delete()
-        except Exception:
+                self._send_to_ourselves(channel)
+        except Exception as error:
             self.close()
-            raise
+            if not _is_about_the_name(error):
+                raise
+
+    def _send_to_ourselves(self, channel: Any) -> None:
+        name = f"{conf.QUEUE}.ping.{self._mark}"
+        queue = Queue(name, Exchange(""), name, durable=False, exclusive=True, auto_delete=True)(channel)
+        queue.queue_declare()
+        Producer(channel).publish("", exchange="", routing_key=name)
+        if queue.get(no_ack=True) is None:
+            raise NotReturnedError("A message that was published was not there.")
+        queue.delete()
 
     def close(self) -> None:
         """Drop the connection; the next publish makes a new one."""
@@ -154,6 +169,8 @@ class Publisher:
                 **(app.conf.broker_transport_options or {}),
                 "socket_timeout": bound,
                 "socket_connect_timeout": bound,
+                "read_timeout": bound,  # those of AMQP: RabbitMQ reads nothing while it has no memory or disk
+                "write_timeout": bound,
                 "retry_on_timeout": False,
                 "max_retries": 0,
             }

@@ -27,6 +27,7 @@ BACKLOG: Final = 2048
 # other parts that stays under the ten that a stop may take
 WORKER_SECONDS: Final = 7.0
 FIRST_REQUEST_SECONDS: Final = 5.0
+RUNTIME_PREFIX: Final = ".runtime-"  # in the data folder, where others may have folders, too
 CONTAINER_MARKS: Final = ("/.dockerenv", "/run/.containerenv")
 OF_A_CONTAINER: Final = (
     "In a container: start it with --network=host, or have a proxy in the same container that asks who comes."
@@ -133,7 +134,7 @@ def _valkey(environment: Environment, binary: str, folder: Path) -> ManagedProce
         awaited=True,
         shown=False,
         stop_seconds=1.0,
-        mend=lambda: valkey.set_aside(folder),
+        mend=lambda said: valkey.set_aside(folder, said),
     )
 
 
@@ -228,14 +229,18 @@ def runtime_folder(data: Path) -> Path:
     In the data folder, if it can be: what cleans up old temporary files, or after somebody who has logged out, would
     take the sockets from a server that runs.
 
+    :param data: is held by us; what a server left there that was killed together with its guard is removed.
     :raises StartError: there is no place for one.
     """
+    for left in data.glob(f"{RUNTIME_PREFIX}*"):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
     places = (data, os.environ.get("TMPDIR"), os.environ.get("XDG_RUNTIME_DIR"), "/tmp", "/var/tmp")  # noqa: S108 - mkdtemp makes it private
     for base in places:
         if not base:
             continue
         try:
-            folder = Path(tempfile.mkdtemp(prefix="livejobs-", dir=base))
+            folder = Path(tempfile.mkdtemp(prefix=RUNTIME_PREFIX if base is data else "livejobs-", dir=base))
         except OSError:
             continue
         if _takes_sockets(folder):

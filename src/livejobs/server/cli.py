@@ -16,6 +16,7 @@ from livejobs.protocol import sentence
 from livejobs.server import entry, extras
 from livejobs.server.environment import DEFAULT_DATA, DEFAULT_HOST, DEFAULT_PORT, default_workers
 from livejobs.server.failures import StartError
+from livejobs.server.output import Output
 
 DEFAULT_TASKS: Final = "tasks.py"
 CHECK_SECONDS: Final = 15.0
@@ -202,7 +203,9 @@ def _run(arguments: list[str] | None) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"livejobs: {message}\n")
+    output = Output()  # never waits for a terminal that does not read
+    output.warn(f"livejobs: {message}")
+    output.flush()
     return code
 
 

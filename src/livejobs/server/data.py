@@ -5,15 +5,19 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import stat
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
 from livejobs.server.failures import StartError
 
+DATABASE: Final = "livejobs.sqlite3"
+OURS: Final = (f"{DATABASE}*", "secret_key*", "lock", "valkey", "valkey.broken", ".runtime-*")
 LOCK_PATIENCE: Final = 5.0  # seconds: how long a killed server's guard may take to clear away what it left
 
 
@@ -45,35 +49,53 @@ class DataFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._check_owner()
             self.lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileExistsError:
             raise StartError(f"The data folder {self.path} is not a folder.") from None
         except OSError as error:
             raise StartError(f"The data folder {self.path} cannot be written: {error.strerror}.") from None
-        self._keep_to_us()
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise StartError(f"The data folder {self.path} cannot be written: Permission denied.")
         self._wait_for_lock()
+        self._close_to_others()
 
-    def _keep_to_us(self) -> None:
-        """Let nobody else into it: sessions, params and logs are in there, and whoever has the key is everybody.
-
-        :raises StartError: it belongs to somebody else, who could open it again.
-        """
-        found = self.path.stat()
-        if found.st_uid != os.geteuid():
+    def _check_owner(self) -> None:
+        """Refuse a folder of somebody else, who could read it and open it again."""
+        owner = self.path.stat().st_uid
+        if owner != os.geteuid():
             raise StartError(
-                f"The data folder {self.path} belongs to another user (uid {found.st_uid}; you are {os.geteuid()});"
-                " give it to this one (chown), or name another with --data."
+                f"The data folder {self.path} belongs to another user (uid {owner}; you are {os.geteuid()}); give it to"
+                " this one (chown), or name another with --data."
             )
+
+    def _close_to_others(self) -> None:
+        """Let nobody else read what is ours: sessions, params and logs, and the key, with which one is everybody.
+
+        The folder itself, where nothing else is in it (`--data .`); else our files, and the database before it is made.
+        """
+        found = list(self.path.iterdir())
+        ours = [each for each in found if any(fnmatch(each.name, name) for name in OURS)]
+        if len(ours) == len(found):
+            return self._narrow(self.path)
+        for each in (*ours, self.path / DATABASE):
+            if each.name == DATABASE and self.path.stat().st_mode & 0o077:
+                os.close(os.open(each, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            self._narrow(each)
+
+    def _narrow(self, path: Path) -> None:
+        """Take the rights of others from a file or folder.
+
+        :raises StartError: it is another user's.
+        """
         try:
-            if found.st_mode & 0o077:
-                self.path.chmod(0o700)
-            for file in self.path.glob("*"):
-                if file.is_file() and not file.is_symlink() and file.stat().st_mode & 0o077:
-                    file.chmod(0o600)
+            mode = path.lstat().st_mode
+            if mode & 0o077 and not stat.S_ISLNK(mode):
+                path.chmod(mode & 0o700)
+        except FileNotFoundError:
+            return
         except OSError as error:
-            raise StartError(f"The data folder {self.path} cannot be kept from others: {error.strerror}.") from None
+            raise StartError(f"{path} cannot be kept from others: {error.strerror}.") from None
 
     def _wait_for_lock(self) -> None:
         deadline = time.monotonic() + LOCK_PATIENCE

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from livejobs.server import handover
+from livejobs.server.failures import StartError
 
 SETTINGS_MODULE: Final = "livejobs.server.project.settings"
 DEFAULT_HOST: Final = "127.0.0.1"
@@ -63,8 +64,15 @@ class Environment:
         """Read what the supervisor wrote, with defaults for what it did not.
 
         :param addresses: REDIS_URL and DATABASE_URL; without, as they were handed over to this process.
+        :raises StartError: an address that the server has is not known here: others would be taken for its own.
         """
         addresses = handover.take() if addresses is None else addresses
+        for name in filter(None, variables.get("LIVEJOBS_OUTSIDE", "").split(",")):
+            if not addresses.get(name):
+                raise StartError(
+                    f"{name} is not set here: livejobs up keeps it out of the environment of jobs. A program that uses"
+                    " the server's database or broker has to be given it."
+                )
         runtime = variables.get("LIVEJOBS_RUNTIME", "")
         return cls(
             tasks=variables.get("LIVEJOBS_TASKS", ""),
@@ -107,6 +115,7 @@ class Environment:
             "LIVEJOBS_PORT": str(self.port),
             "LIVEJOBS_WORKERS": str(self.workers),
             "LIVEJOBS_VALKEY_SOCKET": "" if self.redis_url else str(self.valkey_socket),
+            "LIVEJOBS_OUTSIDE": ",".join(name for name, address in self.addresses().items() if address),
             "LIVEJOBS_RELOAD": "1" if self.reload else "",
             "LIVEJOBS_STRICT": "1" if self.strict else "",
             "PYTHONUNBUFFERED": "1",

@@ -7,12 +7,16 @@ are too many the oldest are left out and counted.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import threading
+import time
 from collections import deque
 from typing import Final
 
+NOBODY: Final = frozenset({errno.EPIPE, errno.EIO, errno.EBADF})  # reads it any more
+AGAIN_SECONDS: Final = 1.0
 MOST_BYTES: Final = 1024 * 1024  # that wait; some ten thousand lines
 
 
@@ -46,26 +50,34 @@ class LineWriter:
             return self._changed.wait_for(lambda: not self._lines and not self._writing, seconds)
 
     def _run(self) -> None:
-        try:
-            while True:
-                with self._changed:
-                    self._changed.wait_for(lambda: self._lines)
-                    line = self._lines.popleft()
-                    self._size -= len(line)
-                    left_out, self._left_out = self._left_out, 0
-                    self._writing = True
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._lines)
+                line = self._lines.popleft()
+                self._size -= len(line)
+                left_out, self._left_out = self._left_out, 0
+                self._writing = True
+            try:
                 if left_out:
                     lines = b"1 line was" if left_out == 1 else b"%d lines were" % left_out
                     self._put(b"... %s left out here: this output was not read.\n" % lines)
+                    left_out = 0
                 self._put(line)
-                with self._changed:
-                    self._writing = False
-                    self._changed.notify_all()
-        except OSError:
+            except OSError as error:
+                if error.errno in NOBODY:
+                    return self._close()
+                with self._changed:  # its disk is full, say
+                    self._left_out += left_out + 1
+                time.sleep(AGAIN_SECONDS)
             with self._changed:
-                self._closed, self._writing = True, False
-                self._lines.clear()
+                self._writing = False
                 self._changed.notify_all()
+
+    def _close(self) -> None:
+        with self._changed:
+            self._closed, self._writing = True, False
+            self._lines.clear()
+            self._changed.notify_all()
 
     def _put(self, data: bytes) -> None:
         while data:

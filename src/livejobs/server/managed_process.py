@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
@@ -47,7 +47,8 @@ class ManagedProcess:
     :param ends: whether it ends by itself when its work is done.
     :param shown: whether what it writes is passed on, or only kept in case it dies.
     :param stop_seconds: how long it may take to stop.
-    :param mend: asked once where it cannot be started: it mends what can be, and says what it did; None: nothing.
+    :param mend: asked once where it cannot be started, with its last lines: it mends what can be, and says what it did;
+        None: nothing.
     """
 
     name: str
@@ -61,7 +62,7 @@ class ManagedProcess:
     ends: bool = False
     shown: bool = True
     stop_seconds: float = 1.0
-    mend: Callable[[], str | None] | None = None
+    mend: Callable[[Iterable[str]], str | None] | None = None
 
     stage: Stage = Stage.WAITING
     process: subprocess.Popen[bytes] | None = None

@@ -293,10 +293,10 @@ class Supervisor:
 
     def _collect_orphans(self) -> None:
         """Collect what others left: as the first process of a container, whatever lost its parent is ours."""
-        ours = {
-            part.pid for part in (*self.parts, *self.reloading.standbys.values(), *(old for old, _ in self.leaving))
-        }
-        ours.add(self.guard.pid)
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13, where nobody is the first process of a container
+            return
+        parts = (*self.parts, *self.reloading.standbys.values(), *(old for old, _ in self.leaving))
+        ours = {self.guard.pid, *(part.pid for part in parts if part.running)}
         with suppress(ChildProcessError):
             while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
                 if ended.si_pid in ours:
@@ -325,7 +325,7 @@ class Supervisor:
 
     def _mended(self, part: ManagedProcess) -> bool:
         """Whether there was something to mend in what keeps a part from starting; once, until it is ready."""
-        said = part.mend() if part.mend is not None and not part.mended else None
+        said = part.mend(part.last) if part.mend is not None and not part.mended else None
         if said is not None:
             self.output.warn(said)
             part.mended, part.failed_starts, part.start_at = True, 0, time.monotonic()

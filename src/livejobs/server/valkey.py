@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
@@ -14,6 +15,7 @@ from livejobs.server.failures import StartError
 SCHEMES: Final = {"redis": "redis", "rediss": "rediss", "valkey": "redis", "valkeys": "rediss", "unix": "unix"}
 BROKER_DATABASE: Final = 0
 CHANNELS_DATABASE: Final = 1
+OF_ITS_FILE: Final = ("append only", "append-only", "appendonly", "aof")  # words of a Valkey that cannot read it
 ANSWER_SECONDS: Final = 1.0
 SOCKET_PATH_MAX: Final = 103  # bytes; the least any supported system allows (macOS)
 
@@ -65,12 +67,14 @@ def _quoted(text: str) -> str:
     return f'"{"".join(escaped)}"'
 
 
-def set_aside(folder: Path) -> str | None:
-    """Put away what a Valkey that does not start has stored, and say so; None where there is nothing.
+def set_aside(folder: Path, said: Iterable[str]) -> str | None:
+    """Put away what a Valkey that does not start has stored, and say so; None where that is not why.
 
     A power cut may have torn its file. It holds messages about jobs, not the jobs: those are published again.
+
+    :param said: its last lines.
     """
-    if not any(folder.iterdir()):
+    if not any(word in line.lower() for line in said for word in OF_ITS_FILE):
         return None
     aside = folder.with_name(f"{folder.name}.broken")
     try:

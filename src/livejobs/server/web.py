@@ -15,6 +15,7 @@ from typing import Final
 
 import uvicorn
 
+from livejobs.log_events import LogEvent, fields
 from livejobs.server import jobs_notice
 from livejobs.server.environment import Environment
 from livejobs.server.http_protocol import BoundedProtocol, allow_long_heads
@@ -69,7 +70,7 @@ def raise_descriptor_limit() -> None:
     if wanted < FEW_DESCRIPTORS:
         logger.warning(
             "Only %d files may be open at a time (ulimit -n), so about %d pages can be followed live.",
-            wanted, wanted - OWN_DESCRIPTORS,
+            wanted, wanted - OWN_DESCRIPTORS, extra=fields(LogEvent.FEW_DESCRIPTORS, count=wanted),
         )  # fmt: skip
 
 

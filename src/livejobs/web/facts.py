@@ -20,7 +20,10 @@ from livejobs.web.words import WORDS, say
 ERROR_MAX: Final = 200  # characters of an error's first line that a row shows
 PARAM_MAX: Final = 40  # characters of a text that a row shows; a longer one is not shown at all
 PARAMS_MAX: Final = 3
-_SECRET: Final = re.compile("pass|secret|token|key", re.IGNORECASE)
+_SECRET: Final = re.compile(
+    r"pass|pwd|secret|token|credential|signature|auth(?!or(?!iz))|(^|_|api|access|private)(key|pin)s?(_|$)",
+    re.IGNORECASE,
+)
 _REASONS: Final = {ErrorReason.LOST.value: "lost", ErrorReason.TIMEOUT.value: "timed_out"}
 
 
@@ -109,7 +112,7 @@ def _shortly(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
-        if value and not 1e-6 <= abs(value) < 1e16:
+        if value and not 1e-4 <= abs(value) < 1e16:  # beyond, Python and JavaScript write it differently
             return ""
         whole = isinstance(value, int) or value.is_integer()
         return str(int(value)) if whole else str(value)

@@ -264,8 +264,9 @@ class Agent:
         """Be there no more for those who look for workers: jobs would wait for one that never takes them."""
         self._database.submit(presence.leave, presence.WORKER, self.name)
         logger.error(
-            "This worker takes no more jobs: Celery's consumer has ended, and its log says why. The worker goes when"
-            " what runs has ended. With broker_channel_error_retry in Celery's settings it would have come back.",
+            "This worker takes no more jobs: Celery's consumer has ended, by an error (see its log) or by remote"
+            " control. The worker goes when what runs has ended. After an error of the broker it comes back by itself"
+            " where broker_channel_error_retry is set in Celery's settings.",
             extra=fields(LogEvent.WORKER_TAKES_NO_MORE, worker=self.name),
         )
 

@@ -250,8 +250,9 @@ def leave_unknown(name: str, id: str | None, message: Any = None, **_: Any) -> N
     """Say that a message names a task this worker does not know; its row stays queued for a worker that does."""
     headers = (getattr(message, "headers", None) or {}) if message is not None else {}
     job_id = headers.get(publishing.HEADER)
-    if found := publishing.stranger(headers):
-        strangers.say(found, str(getattr(message, "delivery_info", {}).get("routing_key", "")))
+    about = {**headers, "delivery_info": getattr(message, "delivery_info", None)}
+    if publishing.stranger(headers):
+        strangers.send_on(about)
     elif job_id is not None:
         logger.error(
             "Job %s stays queued: this worker does not know its task %s; is it an old version?", job_id, name,

@@ -137,6 +137,7 @@ class Place:
         self._killed = False
         output, theirs = os.pipe()
         try:
+            os.set_blocking(output, False)  # others may read it, too: `open("/proc/self/fd/1")`
             _widen(output)
             self._hand_over(order, theirs)
             os.close(theirs)
@@ -317,7 +318,10 @@ def _memory(pid: int) -> int:
 
 def _read(output: int, reader: OutputReader) -> bool:
     """Read some of what there is, and come back to hear how the attempt ended; False at the end of the file."""
-    data = os.read(output, READ_BYTES)
+    try:
+        data = os.read(output, READ_BYTES)
+    except BlockingIOError:
+        return True
     reader.feed(data)
     return bool(data)
 
@@ -325,10 +329,10 @@ def _read(output: int, reader: OutputReader) -> bool:
 def read_rest(output: int, reader: OutputReader) -> None:
     """Read what is in the pipe now; what comes later, of a process that the job left, is of nobody's log."""
     left = int.from_bytes(fcntl.ioctl(output, termios.FIONREAD, bytes(4)), sys.byteorder)
-    while left > 0:
-        data = os.read(output, left)
-        reader.feed(data)
-        left -= len(data)
+    with suppress(BlockingIOError):
+        while left > 0 and (data := os.read(output, left)):
+            reader.feed(data)
+            left -= len(data)
 
 
 def _widen(pipe: int) -> None:

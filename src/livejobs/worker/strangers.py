@@ -24,24 +24,31 @@ _said_at: dict[str, float] = {}  # by namespace
 
 
 def send_on(message: Mapping[str, Any]) -> bool:
-    """Send on a message that is another project's; False for one that is ours.
+    """Send on a message that is another project's; False for one that is to be taken here.
 
-    :param message: Celery's request of it.
+    That is one of ours, and one that has gone round: nobody takes it for theirs. The claim compares it with our own
+    row, so it runs nothing that is not queued here; and where the processes of one project disagree, it runs at last.
+
+    :param message: Celery's request of it, or its headers and `delivery_info`.
     """
     found = publishing.stranger(message)
     if not found:
         return False
-    queue = (message.get("delivery_info") or {}).get("routing_key") or ""
+    queue = str((message.get("delivery_info") or {}).get("routing_key") or "")
     say(found, queue)
     passed = int(publishing.header(message, publishing.PASSED_HEADER) or 0)
-    if passed < MOST_PASSES and queue:
-        publisher = publishing.Publisher()
-        try:
-            publisher.send_on(message, queue, passed + 1)
-        except Exception as error:
-            logger.debug("A message of %s could not be sent on: %s", found, error)
-        finally:
-            publisher.close()
+    if passed >= MOST_PASSES or not queue:
+        return False
+    publisher = publishing.Publisher()
+    try:
+        publisher.send_on(message, passed + 1)
+    except Exception as error:
+        logger.warning(
+            "A message of %s could not be sent on: %s", found, error,
+            extra=fields(LogEvent.QUEUE_SHARED, queue=queue, namespace=found),
+        )  # fmt: skip
+    finally:
+        publisher.close()
     return True
 
 

@@ -136,6 +136,16 @@ def test_a_broker_that_answers_and_takes_no_messages_is_told_apart(valkey: Valke
         assert not client.keys("*livejobs.ping*")
 
 
+def test_one_that_gives_us_rights_for_other_names_is_taken_at_its_word(valkey: Valkey, publisher: Publisher):
+    """As a host's Redis that allows `celery` and `_kombu*` only; nothing is known of our queue then."""
+    with valkey.client() as client:
+        client.execute_command("ACL", "SETUSER", "default", "resetkeys", "~celery", "~_kombu*")
+        try:
+            publisher.ping()
+        finally:
+            client.execute_command("ACL", "SETUSER", "default", "allkeys")
+
+
 def test_a_message_that_does_not_come_back_is_one_too(publisher: Publisher, monkeypatch):
     monkeypatch.setattr(Queue, "get", lambda *_, **__: None)
     with pytest.raises(publishing.NotReturnedError) as raised:

@@ -166,28 +166,72 @@ def test_a_file_in_the_place_of_a_subfolder_is_refused(folder):
         folder.subfolder("valkey")
 
 
-def test_a_folder_that_was_open_to_others_is_closed(tmp_path):
+def modes(folder: Path) -> dict[str, int]:
+    return {each.name: each.lstat().st_mode & 0o777 for each in folder.iterdir()}
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o777, 0o700])
+def test_a_folder_that_holds_what_is_ours_is_closed_to_others(tmp_path, mode):
     folder = tmp_path / "data"
     folder.mkdir()
-    folder.chmod(0o777)
-    for name in ("livejobs.sqlite3", "secret_key"):
+    for name in ("livejobs.sqlite3", "livejobs.sqlite3-wal", "secret_key"):
         (folder / name).write_text("ours")
-        (folder / name).chmod(0o644)
-    outside = tmp_path / "outside"
-    outside.touch(0o644)
-    (folder / "link").symlink_to(outside)
-
+    (folder / "valkey").mkdir()
+    folder.chmod(mode)
     DataFolder(folder).take()
-
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert {(folder / name).stat().st_mode & 0o777 for name in ("livejobs.sqlite3", "secret_key", "lock")} == {0o600}
-    assert outside.stat().st_mode & 0o777 == 0o644
+
+
+def test_in_a_folder_with_other_things_what_is_ours_is_closed_and_nothing_else_touched(tmp_path):
+    """`--data .` in a project's own folder."""
+    for name in ("secret_key", "script.sh", "livejobs.sqlite3-wal"):
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "valkey").mkdir(mode=0o755)
+    (tmp_path / "secret_key.bak").symlink_to(tmp_path / "script.sh")
+    tmp_path.chmod(0o755)
+
+    DataFolder(tmp_path).take()
+
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+    found = modes(tmp_path)
+    assert (found.pop("script.sh"), found.pop("secret_key.bak")) == (0o755, 0o777)
+    assert found == {
+        "secret_key": 0o700, "livejobs.sqlite3-wal": 0o700, "livejobs.sqlite3": 0o600, "valkey": 0o700, "lock": 0o600,
+    }  # fmt: skip
+
+
+def test_what_is_removed_meanwhile_is_no_trouble(tmp_path, monkeypatch):
+    (tmp_path / "other").touch()
+    (tmp_path / "livejobs.sqlite3-wal").touch(0o644)
+    chmod = Path.chmod
+
+    def removed(self: Path, mode: int) -> None:
+        if self.name.endswith("-wal"):
+            raise FileNotFoundError
+        chmod(self, mode)
+
+    monkeypatch.setattr(Path, "chmod", removed)
+    DataFolder(tmp_path).take()
+
+
+def test_what_another_user_left_there_is_named(tmp_path, monkeypatch):
+    (tmp_path / "secret_key").touch(0o644)
+    (tmp_path / "other").touch()
+
+    def refused(_self: Path, _mode: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "chmod", refused)
+    with pytest.raises(StartError, match=r"secret_key cannot be kept from others: Operation not permitted\.$"):
+        DataFolder(tmp_path).take()
 
 
 def test_a_folder_of_another_user_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     with pytest.raises(StartError, match=r"^The data folder .* belongs to another user \(uid \d+; you are \d+\); give"):
         DataFolder(tmp_path).take()
+    assert not list(tmp_path.iterdir())
 
 
 # ---------------------------------------------------------------- the secret key

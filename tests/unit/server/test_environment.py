@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from livejobs.server.environment import FOREIGN, SETTINGS_MODULE, Environment, default_workers
+from livejobs.server.failures import StartError
 
 WHOLE = Environment(
     tasks="/jobs/tasks.py", data=Path("/data"), runtime=Path("/run/lj"), host="::1", port=9000, workers=3,
@@ -73,3 +74,12 @@ def test_one_worker_a_processor_within_bounds(monkeypatch, cores, workers):
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
 
     assert default_workers() == workers
+
+
+def test_a_program_that_was_not_given_an_address_uses_no_other():
+    """One that a job starts inherits what names the server, and not what may hold a password."""
+    with pytest.raises(StartError, match=r"^REDIS_URL is not set here: livejobs up keeps it out of the environment"):
+        Environment.read(WHOLE.variables(), {})
+    assert "LIVEJOBS_OUTSIDE" in WHOLE.variables()
+    small = Environment(data=Path("/data"), runtime=Path("/run/lj"))
+    assert Environment.read(small.variables(), {}) == small

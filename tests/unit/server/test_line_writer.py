@@ -103,3 +103,24 @@ def test_a_line_larger_than_all_that_may_wait_is_left_out(ends, monkeypatch):
     writer.write(b"x" * 101 + b"\n")
     writer.write(b"last\n")
     assert read_to(reading, b"last") == [b"... 1 line was left out here: this output was not read.", b"last"]
+
+
+def test_a_disk_that_is_full_costs_the_lines_of_that_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(line_writer, "AGAIN_SECONDS", 0.01)
+    write, full = os.write, [True]
+
+    def written(descriptor: int, data: bytes) -> int:
+        if full[0] and descriptor == file.fileno():
+            raise OSError(28, "No space left on device")
+        return write(descriptor, data)
+
+    with (tmp_path / "log").open("wb") as file:
+        monkeypatch.setattr(os, "write", written)
+        writer = LineWriter(file.fileno())
+        for number in range(5):
+            writer.write(b"%d\n" % number)
+        assert writer.flush(20)
+        full[0] = False
+        writer.write(b"room\n")
+        assert writer.flush(20)
+    assert (tmp_path / "log").read_bytes() == b"... 5 lines were left out here: this output was not read.\nroom\n"

@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -277,10 +277,11 @@ def test_one_that_dies_three_times_before_it_was_ready_ends_the_start(part, serv
 
 def test_what_keeps_one_from_starting_is_mended_once_and_said(part, serve, said, tmp_path):
     mark = tmp_path / "mended"
-    valkey = when_up(part("valkey", f"[ -e {mark} ] || exit 1; echo up; exec sleep 60", shown=False))
+    valkey = when_up(part("valkey", f"[ -e {mark} ] || {{ echo torn; exit 1; }}; echo up; exec sleep 60", shown=False))
     found: list[int] = []
 
-    def mend() -> str:
+    def mend(said: Iterable[str]) -> str:
+        assert list(said) == ["torn"]
         found.append(valkey.failed_starts)
         mark.touch()
         return "It was mended."
@@ -298,7 +299,7 @@ def test_what_cannot_be_mended_ends_the_start(part, serve, said_by_mend: str | N
     valkey = part("valkey", "exit 1", probe=never)
     calls: list[str] = []
 
-    def mend() -> str | None:
+    def mend(_said: Iterable[str]) -> str | None:
         calls.append("mended")
         return said_by_mend
 

@@ -167,12 +167,15 @@ def test_a_url_is_shown_without_its_secrets(url, shown):
 # ---------------------------------------------------------------- what it stored
 
 
+TORN = ["Bad file format reading the append only file appendonly.aof.1.incr.aof: make a backup of your AOF file"]
+
+
 def test_what_cannot_be_read_is_set_aside_and_said(tmp_path):
     folder = tmp_path / "valkey"
     (folder / "appendonlydir").mkdir(parents=True)
     (tmp_path / "valkey.broken" / "of before").mkdir(parents=True)
 
-    assert valkey.set_aside(folder) == (
+    assert valkey.set_aside(folder, TORN) == (
         f"The queue in {folder} could not be read. It was set aside as valkey.broken, and a new one is begun;"
         " no job is lost, for they are in the database."
     )
@@ -181,8 +184,15 @@ def test_what_cannot_be_read_is_set_aside_and_said(tmp_path):
     assert [each.name for each in (tmp_path / "valkey.broken").iterdir()] == ["appendonlydir"]
 
 
-def test_where_nothing_is_stored_nothing_is_set_aside(tmp_path):
-    assert valkey.set_aside(tmp_path) is None
+@pytest.mark.parametrize("said", [[], ["Out Of Memory allocating 16 bytes!"], ["Failed opening Unix socket"]])
+def test_where_that_is_not_why_it_does_not_start_nothing_is_set_aside(tmp_path, said):
+    (tmp_path / "valkey").mkdir()
+    assert valkey.set_aside(tmp_path / "valkey", said) is None
+    assert [each.name for each in tmp_path.iterdir()] == ["valkey"]
+
+
+def test_where_somebody_has_removed_it_there_is_nothing_to_set_aside(tmp_path):
+    assert valkey.set_aside(tmp_path / "gone", TORN) is None
 
 
 def test_what_cannot_be_moved_stays(tmp_path, monkeypatch):
@@ -192,5 +202,5 @@ def test_what_cannot_be_moved_stays(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "rename", refuse)
-    assert valkey.set_aside(tmp_path) is None
+    assert valkey.set_aside(tmp_path, TORN) is None
     assert (tmp_path / "x").exists()

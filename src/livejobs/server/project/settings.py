@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from pathlib import Path
 from typing import Any
 
 from livejobs.server import database_config, valkey
@@ -68,11 +69,15 @@ CSRF_COOKIE_SAMESITE = "Lax"
 
 DATABASES = {"default": database_config.configuration(environment.database_url, environment.data)}
 
-# Of the data folder or, where several use it, of the database: what is sent through a Redis outside carries this name.
-# So servers that share one never see, take or delay each other's jobs.
-_of_database = [str(DATABASES["default"].get(name) or "") for name in ("HOST", "PORT", "NAME")]
-_identity = _of_database if environment.database_url else [SECRET_KEY, str(environment.data.resolve())]
-NAMESPACE = hashlib.sha256("\0".join(_identity).encode()).hexdigest()[:12]
+# Of this server alone: what is sent through a Redis outside carries it, so that servers which share one never see, take
+# or delay each other's jobs. Two that are wrongly taken for one would; so the key is in it, and where the database is.
+_database = DATABASES["default"]
+_place = [str(_database.get(name) or "") for name in ("HOST", "PORT", "NAME")]
+if _database["ENGINE"].endswith("sqlite3"):
+    _place = [str(Path(_database["NAME"]).resolve())]
+NAMESPACE = (
+    os.environ.get("LIVEJOBS_NAMESPACE") or hashlib.sha256("\0".join([SECRET_KEY, *_place]).encode()).hexdigest()[:12]
+)
 _shared = bool(environment.redis_url)
 
 # What a connection to Redis may cost when that hangs, in seconds.

@@ -23,7 +23,7 @@ export function describe(job, now, rights, status = null) {
   };
 }
 
-const SECRET = /pass|secret|token|key/i;
+const SECRET = /pass|pwd|secret|token|credential|signature|auth(?!or(?!iz))|(^|_|api|access|private)(key|pin)s?(_|$)/i;
 // as sanitize.py: what is not seen, or turns round what is
 const HIDDEN =
   /[\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u202a-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff9-\ufffb]/g;
@@ -47,7 +47,7 @@ function whatFor(params) {
 /** A word, a number, yes or no; empty for all else. @param {unknown} value */
 function shortly(value) {
   if (typeof value === "boolean") return String(value);
-  if (typeof value === "number") return !value || (Math.abs(value) >= 1e-6 && Math.abs(value) < 1e16) ? String(value) : "";
+  if (typeof value === "number") return !value || (Math.abs(value) >= 1e-4 && Math.abs(value) < 1e16) ? String(value) : "";
   return typeof value === "string" && Array.from(value).length <= 40 && !/[\n\r]/.test(value) ? plain(value).trim() : "";
 }
 
