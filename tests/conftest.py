@@ -6,11 +6,15 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connection
 
+from livejobs.database import pool
 from tests.support.servers import MissingServerError, Postgres, Valkey
+from tests.support.waiting import wait_for
 
 IN_CI = os.environ.get("CI") == "true"
 
@@ -84,6 +88,20 @@ def django_db_modify_db_settings(
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None) -> None:
-    """Tell processes that a test starts which database the test uses."""
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Tell processes that a test starts which database the test uses; in the end nobody else may use it."""
     os.environ["LIVEJOBS_TEST_DATABASE_NAME"] = str(settings.DATABASES["default"]["NAME"])
+    yield
+    pool.close()  # views read a log on its threads, too
+    if settings.DATABASE == "postgresql":  # which cannot drop it while a process that has just ended is still seen
+        with django_db_blocker.unblock():
+            wait_for(_nobody_else, 20, "the end of all other sessions")
+
+
+def _nobody_else() -> bool:
+    others = "datname = current_database() AND pid <> pg_backend_pid()"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT state, backend_start, query FROM pg_stat_activity WHERE {others}")
+        found = cursor.fetchall()
+    assert not found, found
+    return True
