@@ -261,6 +261,13 @@ def test_servers_outside_are_used_instead(server, outside, postgres):
     assert "Traceback" not in server.log
 
 
+def test_nobody_else_may_read_what_is_in_the_data_folder(running):
+    assert Visitor(running).start("add", a=1)
+    found = {each.name: each.stat().st_mode & 0o077 for each in (running.data, *running.data.iterdir())}
+    assert {"data", "livejobs.sqlite3", "livejobs.sqlite3-wal", "secret_key", "lock", "valkey"} <= found.keys()
+    assert set(found.values()) == {0}
+
+
 def test_servers_that_share_a_redis_keep_apart(tmp_path, outside):
     """Each job of one has the number of one of the other's."""
     a, b = (make(tmp_path / name) for name in "ab")

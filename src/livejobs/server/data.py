@@ -72,15 +72,11 @@ class DataFolder:
     def _close_to_others(self) -> None:
         """Let nobody else read what is ours: sessions, params and logs, and the key, with which one is everybody.
 
-        The folder itself, where nothing else is in it (`--data .`); else our files, and the database before it is made.
+        Our files, and the folder itself where nothing else is in it (`--data .` is a project's).
         """
         found = list(self.path.iterdir())
         ours = [each for each in found if any(fnmatch(each.name, name) for name in OURS)]
-        if len(ours) == len(found):
-            return self._narrow(self.path)
-        for each in (*ours, self.path / DATABASE):
-            if each.name == DATABASE and self.path.stat().st_mode & 0o077:
-                os.close(os.open(each, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        for each in (*ours, *([self.path] if len(ours) == len(found) else [])):
             self._narrow(each)
 
     def _narrow(self, path: Path) -> None:

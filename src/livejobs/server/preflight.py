@@ -5,6 +5,7 @@ It runs in a process of its own that ends when it is done, so that Django does n
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Final
 
@@ -107,4 +108,5 @@ def _first_line(error: BaseException) -> str:
 
 
 if __name__ == "__main__":
+    os.umask(0o077)  # a database that is made here is nobody else's; no job inherits this
     sys.exit(main())

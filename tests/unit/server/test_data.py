@@ -180,6 +180,7 @@ def test_a_folder_that_holds_what_is_ours_is_closed_to_others(tmp_path, mode):
     folder.chmod(mode)
     DataFolder(folder).take()
     assert folder.stat().st_mode & 0o777 == 0o700
+    assert set(modes(folder).values()) == {0o600, 0o700}
 
 
 def test_in_a_folder_with_other_things_what_is_ours_is_closed_and_nothing_else_touched(tmp_path):
@@ -197,7 +198,7 @@ def test_in_a_folder_with_other_things_what_is_ours_is_closed_and_nothing_else_t
     found = modes(tmp_path)
     assert (found.pop("script.sh"), found.pop("secret_key.bak")) == (0o755, 0o777)
     assert found == {
-        "secret_key": 0o700, "livejobs.sqlite3-wal": 0o700, "livejobs.sqlite3": 0o600, "valkey": 0o700, "lock": 0o600,
+        "secret_key": 0o700, "livejobs.sqlite3-wal": 0o700, "valkey": 0o700, "lock": 0o600,
     }  # fmt: skip
 
 
