@@ -6,7 +6,6 @@ import json
 import os
 import re
 import socket
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +19,7 @@ from websockets.typing import Origin
 import livejobs
 from tests.support.server_process import STOP_SECONDS, Server, Visitor, get
 from tests.support.servers import Valkey, free_port
-from tests.support.up import TASKS, a_server, make, refused, run, sentence
+from tests.support.up import TASKS, a_server, an_outside_valkey, make, refused, run, sentence
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(180)
@@ -231,11 +230,8 @@ def test_a_command_nobody_knows(tmp_path):
 @pytest.fixture
 def outside() -> Iterator[Valkey]:
     """A Valkey that is not the server's own."""
-    with tempfile.TemporaryDirectory(prefix="lj-") as folder:
-        valkey = Valkey(Path(folder))
-        valkey.start()
-        yield valkey
-        valkey.stop()
+    with an_outside_valkey() as found:
+        yield found
 
 
 def test_servers_outside_are_used_instead(server, outside, postgres):

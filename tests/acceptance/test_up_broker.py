@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 
 from tests.support.server_process import STOP_SECONDS, Server, Visitor, get
 from tests.support.servers import Valkey
-from tests.support.up import make
+from tests.support.up import an_outside_valkey, make
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(240)
@@ -53,11 +52,8 @@ MOODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 @pytest.fixture
 def outside() -> Iterator[Valkey]:
     """A Valkey that is not the server's own."""
-    with tempfile.TemporaryDirectory(prefix="lj-") as folder:
-        valkey = Valkey(Path(folder))
-        valkey.start()
-        yield valkey
-        valkey.stop()
+    with an_outside_valkey() as found:
+        yield found
 
 
 @pytest.fixture

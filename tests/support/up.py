@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.server_process import COMMAND, Server, environment
+from tests.support.servers import Valkey
 from tests.support.waiting import wait_for
 
 TASKS = '''
@@ -56,6 +58,16 @@ def with_children(mark: str) -> None:
     Path(mark).write_text("running")
     time.sleep(600)
 '''
+
+
+@contextmanager
+def an_outside_valkey() -> Iterator[Valkey]:
+    """A Valkey that is not a server's own; stopped and removed in the end."""
+    with tempfile.TemporaryDirectory(prefix="lj-") as folder:
+        valkey = Valkey(Path(folder))
+        valkey.start()
+        yield valkey
+        valkey.stop()
 
 
 def make(folder: Path, **options: object) -> Server:
